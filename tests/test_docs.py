@@ -131,7 +131,7 @@ def _examples():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", _examples())
+@pytest.mark.parametrize("source", list(_examples()))
 def test_examples_in_the_documents_run(source, tmp_path):
     # A process of its own: examples set JAX up as a user would.
     done = subprocess.run(

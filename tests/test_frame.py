@@ -108,7 +108,7 @@ def _declared():
             yield requirement
 
 
-@pytest.mark.parametrize("requirement", _declared(), ids=str)
+@pytest.mark.parametrize("requirement", list(_declared()), ids=str)
 def test_the_lock_covers_what_pyproject_declares(requirement):
     versions = _locked().get(canonicalize_name(requirement.name), [])
     assert versions, "run `make lock`"
