@@ -116,6 +116,7 @@ lock: setup  ## Rewrite requirements.lock with the newest versions allowed
 	--custom-compile-command "make lock" \
 	--output-file requirements.lock pyproject.toml
 
+# Warnings stay warnings here: old releases beside new ones deprecate each other.
 test-lowest: setup  ## Run the tests with the lowest versions pyproject allows
 	@echo "==> test-lowest: environment $(LOWEST)"
 	@mkdir -p .cache
@@ -126,7 +127,8 @@ test-lowest: setup  ## Run the tests with the lowest versions pyproject allows
 	@$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python \
 	--constraint .cache/lowest.txt -e '.[dev]'
 	@echo "==> test-lowest: pytest"
-	@$(LOWEST)/bin/python -m pytest -q -n $(JOBS) -m "not notebook" $(PYTEST_ARGS)
+	@$(LOWEST)/bin/python -m pytest -q -n $(JOBS) -W default -m "not notebook" \
+	$(PYTEST_ARGS)
 
 clean:  ## Remove what was built, keeping the environments and results
 	rm -rf .cache .hypothesis .pytest_cache .ruff_cache site dist
