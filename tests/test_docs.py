@@ -77,13 +77,10 @@ def test_a_missing_docstring_is_caught():
     assert undocumented(Child, "Child") == ["Child", "Child.bare"]
 
 
-def test_every_room_lists_what_it_exports():
+def test_no_room_exports_a_name_twice():
     for module in ("ctrnn_jax", *(f"ctrnn_jax.{room}" for room in ROOMS)):
         exported = importlib.import_module(module).__all__
         assert len(exported) == len(set(exported))
-        assert list(exported) == sorted(exported, key=lambda n: (n.lower(), n)) or list(
-            exported
-        ) == sorted(exported), f"sort __all__ of {module}"
 
 
 def documented_objects(site):
