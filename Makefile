@@ -81,9 +81,10 @@ notebooks: setup  ## Execute every notebook
 	@echo "==> notebooks: executing notebooks/*.py"
 	@$(BIN)/pytest -q -m notebook $(PYTEST_ARGS)
 
+# Not --quiet, which would hide warnings from --strict too.
 docs: setup  ## Build the site in site/, every warning an error
 	@echo "==> docs: mkdocs build --strict into site/"
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 docs-serve: setup  ## Serve the site locally, rebuilt as files change
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve

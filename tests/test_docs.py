@@ -95,8 +95,9 @@ def documented_objects(site):
 
 
 def test_the_site_builds_without_warnings_and_shows_every_public_name(tmp_path):
+    # Not --quiet: it would hide warnings from --strict too.
     built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict"]
+        [sys.executable, "-m", "mkdocs", "build", "--strict"]
         + ["--site-dir", str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
