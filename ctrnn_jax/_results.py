@@ -1,23 +1,43 @@
-"""Numerical failures as values: the members added to `diffrax.RESULTS`."""
+"""Numerical failures as values, and as errors for those who want them."""
 
 import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from diffrax import RESULTS
+
+from ._types import Array, Bool, PyTree
+
+_NONFINITE = (
+    "The solution is not finite (NaN or infinity). Either the initial state, the "
+    "weight, the bias or the inputs hold a non-finite value, or the step is unstable: "
+    "reduce dt0, or use an integrator that is stable for this field "
+    "(CoordinateSplitting, ImplicitMidpoint, DiscreteGradient)."
+)
 
 
-class RESULTS(diffrax.RESULTS):  # pyright: ignore[reportGeneralTypeIssues]
-    """Outcome of a solve: `diffrax.RESULTS` with the failures diffrax lets pass.
+def throw_unless_okay(value: PyTree, result: RESULTS) -> PyTree:
+    """Return `value`, raising at run time if any entry of `result` is a failure.
 
-    `RESULTS.nonfinite` marks a solution that holds NaN or infinity although the
-    integrator itself reported success, which is what a constant step size does
-    with an unstable step or a weight that is not finite.
+    `result` is a scalar, or one entry a lane, of which the first failure is raised.
     """
+    okay = diffrax.is_okay(result)
+    if okay.ndim:
+        first = jnp.argmin(okay)
+        result, okay = jax.tree.map(lambda leaf: leaf[first], (result, okay))
+    value = eqx.error_if(value, result == RESULTS.nonfinite, _NONFINITE)
+    return result.error_if(value, ~okay)
 
-    nonfinite = (
-        "The solution is not finite (NaN or infinity). Either the initial state, the "
-        "weight, the bias or the inputs hold a non-finite value, or the step is "
-        "unstable: reduce `dt0`, or use an integrator that is stable for this field "
-        "(`CoordinateSplitting`, `ImplicitMidpoint`, `DiscreteGradient`)."
-    )
-    implicit_solve_failed = (
-        "The implicit equation of a step was not solved to rounding. Reduce `dt0`, or "
-        "raise the solver's `max_iterations`."
-    )
+
+def fail_where(
+    failed: Bool[Array, " batch"], result: RESULTS, failure: RESULTS
+) -> RESULTS:
+    """Return `result` with `failure` in the lanes that failed and were okay before."""
+
+    def one(failed: Bool[Array, ""], result: RESULTS) -> RESULTS:
+        return RESULTS.where(failed & diffrax.is_okay(result), failure, result)
+
+    return jax.vmap(one)(failed, result)
+
+
+__all__ = ["RESULTS", "fail_where", "throw_unless_okay"]

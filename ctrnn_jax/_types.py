@@ -6,7 +6,8 @@ inside the library), `time` counts samples. See `CONVENTIONS.md`.
 
 from typing import TypeAlias
 
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, UInt32
+from jax.typing import ArrayLike, DTypeLike
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree, UInt32
 
 Scalar: TypeAlias = Float[Array, ""]
 Vector: TypeAlias = Float[Array, " n"]
@@ -18,6 +19,9 @@ Key: TypeAlias = PRNGKeyArray | UInt32[Array, "2"]
 
 __all__ = [
     "Array",
+    "ArrayLike",
+    "Bool",
+    "DTypeLike",
     "Float",
     "Int",
     "Key",

@@ -1,6 +1,7 @@
 """What every parametrisation of the recurrent matrix W can do."""
 
 from abc import abstractmethod
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from .._types import Array, Float, Key, Matrix, State
+from .._types import Array, DTypeLike, Float, Key, Matrix, State
 from ._base import (
     AbstractWeight,
     check_frequency_range,
@@ -51,7 +51,7 @@ class LowRankSkew(AbstractWeight):
         *,
         angular_frequency_range: tuple[float, float] = (0.1, 1.0),
         key: Key,
-        dtype: object = None,
+        dtype: DTypeLike | None = None,
     ):
         check_size(size, minimum=2)
         if not 1 <= rank <= size // 2:

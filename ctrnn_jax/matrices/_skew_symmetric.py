@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from .._types import Array, Float, Key, Matrix, State
+from .._types import Array, DTypeLike, Float, Key, Matrix, State
 from ._base import AbstractWeight, check_size, check_skew, contract
 
 
@@ -39,7 +39,7 @@ class SkewSymmetric(AbstractWeight):
     _size: int = eqx.field(static=True)
 
     def __init__(
-        self, size: int, *, scale: float = 1.0, key: Key, dtype: object = None
+        self, size: int, *, scale: float = 1.0, key: Key, dtype: DTypeLike | None = None
     ):
         check_size(size)
         pairs = size * (size - 1) // 2

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from .._types import Array, Float, Int, Key, Matrix, State
+from .._types import Array, DTypeLike, Float, Int, Key, Matrix, State
 from ._base import AbstractWeight, check_size, check_skew
 from ._colouring import colour_graph
 
@@ -49,7 +49,7 @@ class SparseSkew(AbstractWeight):
         *,
         scale: float = 1.0,
         key: Key,
-        dtype: object = None,
+        dtype: DTypeLike | None = None,
     ):
         check_size(size, minimum=2)
         pairs = size * (size - 1) // 2

@@ -5,7 +5,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax.random as jr
 
-from .._types import Array, Float, Key, Matrix, State
+from .._types import Array, DTypeLike, Float, Key, Matrix, State
 from ._base import AbstractWeight, check_matrix, check_size, contract
 
 
@@ -28,7 +28,7 @@ class Unconstrained(AbstractWeight):
     matrix: Float[Array, "n n"]
 
     def __init__(
-        self, size: int, *, scale: float = 1.0, key: Key, dtype: object = None
+        self, size: int, *, scale: float = 1.0, key: Key, dtype: DTypeLike | None = None
     ):
         check_size(size)
         self.matrix = scale / float(size) ** 0.5 * jr.normal(key, (size, size), dtype)

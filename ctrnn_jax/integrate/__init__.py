@@ -1,0 +1,20 @@
+"""How a field is advanced in time: solvers, and the two entry points."""
+
+from ._ensemble import simulate_ensemble
+from ._implicit import DiscreteGradient, ImplicitMidpoint
+from ._linear import CayleyStep, ExponentialStep
+from ._runge_kutta import RK4
+from ._simulate import simulate
+from ._splitting import CoordinateSplitting, Leapfrog
+
+__all__ = [
+    "RK4",
+    "CayleyStep",
+    "CoordinateSplitting",
+    "DiscreteGradient",
+    "ExponentialStep",
+    "ImplicitMidpoint",
+    "Leapfrog",
+    "simulate",
+    "simulate_ensemble",
+]
