@@ -31,10 +31,18 @@ MAY_IMPORT = {
     "sweep": BASE,
     "plot": BASE,
 }
-MAY_IMPORT["reproduce"] = {*MAY_IMPORT, ""}
+MAY_IMPORT["_run"] = MODELS | {"integrate", "invariants", "plot"}
+MAY_IMPORT["reproduce"] = {*MAY_IMPORT, ""} - {"_run"}
 MAY_IMPORT["cli"] = {*MAY_IMPORT, ""}
 MAY_IMPORT["__main__"] = {"cli"}
-MAY_IMPORT[""] = set(MAY_IMPORT) - {"", "cli", "plot", "reproduce", "__main__"}
+MAY_IMPORT[""] = set(MAY_IMPORT) - {
+    "",
+    "_run",
+    "cli",
+    "plot",
+    "reproduce",
+    "__main__",
+}
 
 
 def _room_of(parts):
@@ -147,6 +155,7 @@ def test_importing_the_package_loads_no_plotting_and_no_command_line():
         """
         import json, sys
         import ctrnn_jax
+        [getattr(ctrnn_jax, name) for name in ctrnn_jax.__all__]
         print(json.dumps(sorted(sys.modules)))
         """
     )
@@ -161,9 +170,33 @@ def test_importing_the_package_changes_no_jax_setting_and_starts_no_device():
         import jax, diffrax, equinox, optax, optimistix, lineax
         before = dict(jax.config.values)
         import ctrnn_jax
+        [getattr(ctrnn_jax, name) for name in ctrnn_jax.__all__]
         after = dict(jax.config.values)
         changed = [k for k in after if repr(after[k]) != repr(before.get(k))]
         print(json.dumps({"changed": changed}))
         """
     )
     assert result["changed"] == []
+
+
+def test_the_package_alone_does_not_load_jax():
+    modules = _run("import json, sys, ctrnn_jax; print(json.dumps([*sys.modules]))")
+    assert "ctrnn_jax" in modules
+    assert "jax" not in modules
+
+
+def test_a_name_first_used_inside_jit_leaves_no_tracer_behind():
+    values = _run(
+        """
+        import json
+        import jax, jax.numpy as jnp
+        import ctrnn_jax
+        def last(y):
+            weight = ctrnn_jax.SkewSymmetric(3, key=jax.random.key(0))
+            model = ctrnn_jax.VoltageCTRNN(weight)
+            return ctrnn_jax.simulate(model, y, [0.0, 1.0], dt0=0.1).ys[-1]
+        traced = jax.jit(last)(jnp.ones(3))
+        print(json.dumps([traced.tolist(), last(jnp.ones(3)).tolist()]))
+        """
+    )
+    assert values[0] == pytest.approx(values[1], rel=1e-4)
