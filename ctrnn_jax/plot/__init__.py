@@ -1,0 +1,32 @@
+"""Figures: axes in, axes out, readable in print and for the colour-blind.
+
+Every `plot_*` function draws into the axes given as `ax`, or into new ones, and
+returns them. None shows a window, writes a file or changes a matplotlib setting.
+Neurons are numbered from 0, as the columns of `ys`; time is in units of `tau`, states
+and energies are dimensionless.
+"""
+
+from ._animation import animate_phase_portrait, save_animation
+from ._drift import plot_drift
+from ._ensemble_fan import plot_ensemble_fan
+from ._level_sets import plot_level_sets
+from ._phase_portrait import plot_phase_portrait
+from ._spectrum import plot_spectrum
+from ._style import OKABE_ITO
+from ._time_series import plot_time_series
+from ._vector_field import plot_vector_field
+from ._work_precision import plot_work_precision
+
+__all__ = [
+    "OKABE_ITO",
+    "animate_phase_portrait",
+    "plot_drift",
+    "plot_ensemble_fan",
+    "plot_level_sets",
+    "plot_phase_portrait",
+    "plot_spectrum",
+    "plot_time_series",
+    "plot_vector_field",
+    "plot_work_precision",
+    "save_animation",
+]
