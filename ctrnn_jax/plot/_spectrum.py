@@ -76,8 +76,7 @@ def plot_spectrum(
     # Crosses, so that what lies under them on the imaginary axis is seen.
     points: dict = {"marker": "x", "linestyle": "none", "color": "black"}
     points |= {"markersize": 4, "markeredgewidth": 0.8, "zorder": 3}
-    label = rf"eigenvalues $\times\, h$, $h = {step:g}$"
-    ax.plot(z.real, z.imag, **{**points, "label": label, **kwargs})
+    ax.plot(z.real, z.imag, **{**points, "label": "eigenvalues", **kwargs})
     height = max(height, 1.08 * np.abs(z.imag).max())
     left = min(left, z.real.min() - 0.1 * height)
     right = max(right, z.real.max() + 0.1 * height)
@@ -85,6 +84,6 @@ def plot_spectrum(
     left = min(left, right - 1.3 * height)
     ax.set(xlim=(left, right), ylim=(-height, height))
     ax.set_aspect("equal", adjustable="box")
-    set_labels(ax, r"Re $h\lambda$", r"Im $h\lambda$")
+    set_labels(ax, rf"Re $h\lambda$, with $h = {step:g}\,\tau$", r"Im $h\lambda$")
     legend_above(ax, columns=2)
     return ax

@@ -91,7 +91,7 @@ def legend_above(ax: Axes, *, columns: int = 2) -> Legend | None:
         ncols=min(columns, len(labels)),
         frameon=False,
         fontsize=8,
-        handlelength=2.8,
+        handlelength=2.6,
         columnspacing=1.2,
     )
 
