@@ -66,7 +66,19 @@ class AbstractWeight(eqx.Module):
         Called once a solve. The default builds the dense matrix; structures with a
         cheap product return themselves.
         """
-        return DenseWeight(self.as_matrix(), self.is_skew, self.has_zero_diagonal)
+        return DenseWeight(
+            matrix=self.as_matrix(),
+            is_skew=self.is_skew,
+            has_zero_diagonal=self.has_zero_diagonal,
+        )
+
+    def _check_operand(self, x: State) -> None:
+        """Refuse an `x` that indexing or broadcasting would accept in silence."""
+        if x.ndim == 0 or x.shape[0] != self.size:
+            raise ValueError(
+                f"x must have shape (n,) or (n, batch) with n = {self.size}, got "
+                f"{x.shape}."
+            )
 
     def _set(self, index: int) -> slice | Array:
         sets = self.independent_sets
@@ -94,82 +106,46 @@ class DenseWeight(AbstractWeight):
         return self.matrix
 
     def mv(self, x: State) -> State:
+        self._check_operand(x)
         return contract(self.matrix, x)
 
     def materialise(self) -> "DenseWeight":
         return self
 
 
-#: Largest inner dimension for which a lane-wise matrix is multiplied element by
-#: element; above it one batched product is faster (measured, see benchmarks/).
-_UNROLL_LANE_MATRICES = 16
+def mirror(upper: Float[Array, " pairs"], size: int) -> Matrix:
+    """Return the skew matrix whose rows above the diagonal are `upper`, in order."""
+    rows, cols = np.triu_indices(size, k=1)
+    half = jnp.zeros((size, size), upper.dtype)
+    half = half.at[rows, cols].set(upper, indices_are_sorted=True, unique_indices=True)
+    return half - half.T
+
+
+#: Up to these inner dimensions a product is written out as multiply-adds, which
+#: fuse with the activation around them (measured, see benchmarks/).
+UNROLL_SHARED = 3
+UNROLL_PER_LANE = 16
 
 
 def contract(
-    matrix: Float[Array, "m k *batch"], x: Float[Array, "k *batch"]
+    matrix: Float[Array, "m k *lanes"], x: Float[Array, "k *batch"]
 ) -> Float[Array, "m *batch"]:
     """Multiply `matrix` with `x`, lanes (if any) on the last axis of either.
 
     Accumulates at full precision on every backend: the default on a GPU may round
     the operands of a float32 product to 10 bits, which no integrator survives.
     """
-    if matrix.ndim == 2:
-        return jnp.matmul(matrix, x, precision=jax.lax.Precision.HIGHEST)
-    if matrix.shape[1] <= _UNROLL_LANE_MATRICES:
-        total = matrix[:, 0] * x[None, 0]
-        for k in range(1, matrix.shape[1]):
-            total = total + matrix[:, k] * x[None, k]
-        return total
-    return jnp.einsum("mkb,kb->mb", matrix, x, precision=jax.lax.Precision.HIGHEST)
-
-
-def check_size(size: int, *, minimum: int = 1) -> None:
-    """Refuse a neuron count that is not an integer of at least `minimum`."""
-    if isinstance(size, bool) or not isinstance(size, int | np.integer):
-        raise ValueError(f"size must be an int, got {size!r}.")
-    if size < minimum:
-        raise ValueError(f"size must be at least {minimum}, got {size}.")
-
-
-def check_matrix(matrix: object) -> Float[Array, "n n"]:
-    """Return `matrix` as a square floating array, or say what is wrong with it."""
-    array = jnp.asarray(matrix)
-    if array.ndim != 2 or array.shape[0] != array.shape[1] or array.shape[0] == 0:
-        raise ValueError(
-            f"W must be a square matrix of shape (n, n), got shape {array.shape}."
-        )
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise ValueError(
-            f"W must be floating, got dtype {array.dtype}; "
-            "convert it with W.astype(float)."
-        )
-    return array
-
-
-def check_skew(matrix: object) -> Float[Array, "n n"]:
-    """Return `matrix` if it is skew-symmetric to rounding, else raise."""
-    array = check_matrix(matrix)
-    if not isinstance(array, jax.core.Tracer):
-        dense = np.asarray(array)
-        tolerance = 8 * np.finfo(dense.dtype).eps * np.max(np.abs(dense), initial=0.0)
-        asymmetry = np.max(np.abs(dense + dense.T))
-        # Written so that a NaN fails the comparison too.
-        if not asymmetry <= tolerance:
-            raise ValueError(
-                f"W is not skew-symmetric: max |W + W^T| = {asymmetry:.3g}. Pass its "
-                "skew part (W - W.T) / 2, or use Unconstrained.from_matrix."
+    if x.ndim == 2:
+        per_lane = matrix.ndim == 3
+        terms = matrix.shape[1]
+        if 0 < terms <= (UNROLL_PER_LANE if per_lane else UNROLL_SHARED):
+            columns = matrix if per_lane else matrix[..., None]
+            total = columns[:, 0] * x[:1]
+            for k in range(1, terms):
+                total = total + columns[:, k] * x[k : k + 1]
+            return total
+        if per_lane:
+            return jnp.einsum(
+                "mkb,kb->mb", matrix, x, precision=jax.lax.Precision.HIGHEST
             )
-    return array
-
-
-def check_frequency_range(
-    angular_frequency_range: tuple[float, float],
-) -> tuple[float, float]:
-    """Return `(low, high)` if 0 <= low <= high and both are finite, else raise."""
-    low, high = (float(bound) for bound in angular_frequency_range)
-    if not (0 <= low <= high < float("inf")):
-        raise ValueError(
-            "angular_frequency_range must be (low, high) with 0 <= low <= high, both "
-            f"finite and in radians per unit time; got {angular_frequency_range}."
-        )
-    return low, high
+    return jnp.matmul(matrix, x, precision=jax.lax.Precision.HIGHEST)

@@ -1,20 +1,22 @@
 """Skew-symmetric coupling between two groups: the structure leapfrog steps."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
 from .._types import Array, DTypeLike, Float, Key, Matrix, State
-from ._base import (
-    AbstractWeight,
+from ._base import AbstractWeight, contract
+from ._checks import (
+    as_floating,
+    check_dtype,
     check_frequency_range,
     check_size,
     check_skew,
-    contract,
+    is_concrete,
 )
 
 
@@ -48,18 +50,18 @@ class BipartiteSkew(AbstractWeight):
         self,
         size: int,
         *,
-        angular_frequency_range: tuple[float, float] = (0.1, 1.0),
+        angular_frequency_range: Sequence[float | int] = (0.1, 1.0),
         key: Key,
         dtype: DTypeLike | None = None,
     ):
-        check_size(size, minimum=2)
+        size, dtype = check_size(size, minimum=2), check_dtype(dtype)
         low, high = check_frequency_range(angular_frequency_range)
         q = size // 2
         left_key, right_key = jr.split(key)
         left = jr.orthogonal(left_key, size - q, dtype=dtype)[:, :q]
         right = jr.orthogonal(right_key, q, dtype=dtype)
         omega = jnp.linspace(low, high, q, dtype=left.dtype)
-        self.coupling = contract(left * omega, right.T)
+        self.coupling = contract(left * omega[None], right.T)
 
     @classmethod
     def from_matrix(cls, matrix: object) -> "BipartiteSkew":
@@ -74,9 +76,7 @@ class BipartiteSkew(AbstractWeight):
         size = array.shape[0]
         check_size(size, minimum=2)
         p = size - size // 2
-        if not isinstance(array, jax.core.Tracer) and (
-            np.any(array[:p, :p]) or np.any(array[p:, p:])
-        ):
+        if is_concrete(array) and (np.any(array[:p, :p]) or np.any(array[p:, p:])):
             raise ValueError(
                 f"W is not bipartite: the blocks [:{p}, :{p}] and [{p}:, {p}:] must "
                 "be zero. Permute the neurons into two uncoupled groups, or use "
@@ -86,12 +86,10 @@ class BipartiteSkew(AbstractWeight):
 
     @classmethod
     def from_coupling(cls, coupling: object) -> "BipartiteSkew":
-        """Build from C, any floating array of shape `(p, q)`."""
-        array = jnp.asarray(coupling)
+        """Build from C, any finite floating array of shape `(p, q)`."""
+        array = as_floating("C", coupling)
         if array.ndim != 2 or 0 in array.shape:
             raise ValueError(f"C must have shape (p, q), got shape {array.shape}.")
-        if not jnp.issubdtype(array.dtype, jnp.floating):
-            raise ValueError(f"C must be floating, got dtype {array.dtype}.")
         template = cls(2, key=jr.key(0))
         return eqx.tree_at(lambda weight: weight.coupling, template, array)
 
@@ -112,6 +110,7 @@ class BipartiteSkew(AbstractWeight):
         return jnp.concatenate([top, bottom])
 
     def mv(self, x: State) -> State:
+        self._check_operand(x)
         p = self.coupling.shape[0]
         return jnp.concatenate(
             [contract(self.coupling, x[p:]), -contract(self.coupling.T, x[:p])]

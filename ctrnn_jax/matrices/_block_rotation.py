@@ -1,15 +1,22 @@
 """Uncoupled planar rotations: a spectrum given outright."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
 from .._types import Array, DTypeLike, Float, Key, Matrix, State
-from ._base import AbstractWeight, check_frequency_range, check_size, check_skew
+from ._base import AbstractWeight
+from ._checks import (
+    check_dtype,
+    check_frequency_range,
+    check_size,
+    check_skew,
+    is_concrete,
+)
 
 
 class BlockRotation(AbstractWeight):
@@ -41,15 +48,15 @@ class BlockRotation(AbstractWeight):
         self,
         size: int,
         *,
-        angular_frequency_range: tuple[float, float] = (0.1, 1.0),
+        angular_frequency_range: Sequence[float | int] = (0.1, 1.0),
         key: Key,
         dtype: DTypeLike | None = None,
     ):
-        check_size(size, minimum=2)
+        size, dtype = check_size(size, minimum=2), check_dtype(dtype)
         low, high = check_frequency_range(angular_frequency_range)
         uniform = jr.uniform(key, (size // 2,), dtype)
         self.angular_frequency = low + (high - low) * uniform
-        self._size = int(size)
+        self._size = size
 
     @classmethod
     def from_matrix(cls, matrix: object) -> "BlockRotation":
@@ -64,7 +71,7 @@ class BlockRotation(AbstractWeight):
         weight = eqx.tree_at(
             lambda weight: weight.angular_frequency, template, array[even, even + 1]
         )
-        if not isinstance(array, jax.core.Tracer) and np.any(
+        if is_concrete(array) and np.any(
             np.asarray(weight.as_matrix()) != np.triu(array) - np.triu(array).T
         ):
             raise ValueError(
@@ -89,6 +96,7 @@ class BlockRotation(AbstractWeight):
         return half - half.T
 
     def mv(self, x: State) -> State:
+        self._check_operand(x)
         pairs = 2 * (self._size // 2)
         omega = self._frequency_like(x)
         rotated = jnp.stack([omega * x[1::2], -omega * x[0:pairs:2]], axis=1)
@@ -104,6 +112,7 @@ class BlockRotation(AbstractWeight):
         return zeros.at[0:pairs:2].set(omega * x)
 
     def mv_to(self, index: int, x: State) -> Float[Array, "k *batch"]:
+        self._check_operand(x)
         omega = self._frequency_like(x)
         if index == 0:
             idle = jnp.zeros_like(x, shape=(self._size % 2, *x.shape[1:]))

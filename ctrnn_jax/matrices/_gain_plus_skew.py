@@ -2,11 +2,14 @@
 
 from typing import ClassVar
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Float, Matrix, State
-from ._base import AbstractWeight, check_matrix
+from .._types import Array, ArrayLike, Float, Matrix, State
+from ._base import AbstractWeight
+from ._checks import as_scalar, check_concrete, check_matrix
+from ._skew_symmetric import SkewSymmetric
 
 
 class GainPlusSkew(AbstractWeight):
@@ -30,29 +33,34 @@ class GainPlusSkew(AbstractWeight):
     skew: AbstractWeight
     gain: Float[Array, "*batch"]
 
-    def __init__(self, skew: AbstractWeight, gain: object):
-        if not skew.is_skew:
+    def __init__(self, skew: AbstractWeight, gain: ArrayLike):
+        if not (isinstance(skew, AbstractWeight) and skew.is_skew):
             raise ValueError(
-                f"GainPlusSkew needs a skew-symmetric weight, got "
-                f"{type(skew).__name__}."
+                "GainPlusSkew needs a weight that is skew-symmetric by construction, "
+                f"such as SkewSymmetric.from_matrix(W), got {type(skew).__name__}."
             )
-        if jnp.ndim(gain) != 0:  # pyright: ignore[reportArgumentType]
-            raise ValueError(f"gain must be a scalar, got shape {np.shape(gain)}.")
         self.skew = skew
-        self.gain = jnp.asarray(gain, skew.dtype)
+        self.gain = as_scalar("gain", gain, skew.dtype)
 
     @classmethod
     def from_matrix(cls, matrix: object) -> "GainPlusSkew":
-        """Split a concrete array `(n, n)` into its mean diagonal and a skew part.
+        """Split a concrete array `(n, n)` into its constant diagonal and a skew part.
 
-        **Raises:** `ValueError` if what remains off the gain is not skew.
+        **Raises:** `ValueError` if the diagonal is not constant to rounding, or what
+        is off it not skew.
         """
-        from ._skew_symmetric import SkewSymmetric
-
-        array = check_matrix(matrix)
-        gain = jnp.trace(array) / array.shape[0]
-        skew = array - gain * jnp.eye(array.shape[0], dtype=array.dtype)
-        return cls(SkewSymmetric.from_matrix(skew), gain)
+        check_concrete(matrix, "GainPlusSkew.from_matrix")
+        array = np.asarray(check_matrix(matrix))
+        diagonal = np.diagonal(array)
+        tolerance = 8 * np.finfo(array.dtype).eps * np.max(np.abs(array))
+        if np.ptp(diagonal) > tolerance:
+            raise ValueError(
+                "W has no single gain: its diagonal runs from "
+                f"{diagonal.min():.3g} to {diagonal.max():.3g}. Use "
+                "Unconstrained.from_matrix."
+            )
+        skew = array - np.diag(diagonal)
+        return cls(SkewSymmetric.from_matrix(skew), diagonal[0])
 
     @property
     def size(self) -> int:
@@ -66,4 +74,4 @@ class GainPlusSkew(AbstractWeight):
         return self.gain * x + self.skew.mv(x)
 
     def materialise(self) -> "GainPlusSkew":
-        return GainPlusSkew(self.skew.materialise(), self.gain)
+        return eqx.tree_at(lambda weight: weight.skew, self, self.skew.materialise())

@@ -1,5 +1,6 @@
 """Skew-symmetric W of low rank: many neurons, few modes."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import equinox as eqx
@@ -8,12 +9,14 @@ import jax.random as jr
 import numpy as np
 
 from .._types import Array, DTypeLike, Float, Key, Matrix, State
-from ._base import (
-    AbstractWeight,
+from ._base import AbstractWeight, contract, mirror
+from ._checks import (
+    check_concrete,
+    check_dtype,
     check_frequency_range,
+    check_integer,
     check_size,
     check_skew,
-    contract,
 )
 
 
@@ -49,19 +52,16 @@ class LowRankSkew(AbstractWeight):
         size: int,
         rank: int,
         *,
-        angular_frequency_range: tuple[float, float] = (0.1, 1.0),
+        angular_frequency_range: Sequence[float | int] = (0.1, 1.0),
         key: Key,
         dtype: DTypeLike | None = None,
     ):
-        check_size(size, minimum=2)
-        if not 1 <= rank <= size // 2:
-            raise ValueError(
-                f"rank must be in 1..{size // 2} for {size} neurons, got {rank}."
-            )
+        size, dtype = check_size(size, minimum=2), check_dtype(dtype)
+        rank = check_integer("rank", rank, minimum=1, maximum=size // 2)
         low, high = check_frequency_range(angular_frequency_range)
         columns, _ = jnp.linalg.qr(jr.normal(key, (size, 2 * rank), dtype))
         omega = jnp.linspace(low, high, rank, dtype=columns.dtype)
-        self.left = columns[:, :rank] * omega
+        self.left = columns[:, :rank] * omega[None]
         self.right = columns[:, rank:]
 
     @classmethod
@@ -70,13 +70,14 @@ class LowRankSkew(AbstractWeight):
 
         Keeps the `rank` largest eigenfrequencies; exact if W has no more.
         """
+        check_concrete(matrix, "LowRankSkew.from_matrix")
         dense = np.asarray(check_skew(matrix))
         template = cls(dense.shape[0], rank, key=jr.key(0))
-        # 1j*W is Hermitian; an eigenvector p + iq of eigenvalue omega spans the
-        # plane in which W = omega (p q^T - q p^T), with |p|^2 = |q|^2 = 1/2.
+        # 1j*W is Hermitian; a unit eigenvector p + iq of eigenvalue omega spans the
+        # plane in which W = 2 omega (q p^T - p q^T).
         values, vectors = np.linalg.eigh(1j * dense)
         order = np.argsort(values)[::-1][:rank]
-        p, q = vectors[:, order].real, vectors[:, order].imag
+        p, q = np.real(vectors[:, order]), np.imag(vectors[:, order])
         left, right = 2 * values[order] * q, p
         return eqx.tree_at(
             lambda weight: (weight.left, weight.right),
@@ -94,10 +95,14 @@ class LowRankSkew(AbstractWeight):
         return self.left.shape[1]
 
     def as_matrix(self) -> Matrix:
-        half = contract(self.left, self.right.T)
-        return half - half.T
+        product = contract(self.left, self.right.T)
+        # A compiler may fuse u_i v_j - u_j v_i so that the order of i and j changes
+        # the rounding: product - product.T is then not skew, one triangle mirrored is.
+        rows, cols = np.triu_indices(self.size, k=1)
+        return mirror(product[rows, cols] - product[cols, rows], self.size)
 
     def mv(self, x: State) -> State:
+        self._check_operand(x)
         return contract(self.left, contract(self.right.T, x)) - contract(
             self.right, contract(self.left.T, x)
         )

@@ -3,12 +3,12 @@
 from typing import ClassVar
 
 import equinox as eqx
-import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from .._types import Array, DTypeLike, Float, Key, Matrix, State
-from ._base import AbstractWeight, check_size, check_skew, contract
+from .._types import Array, ArrayLike, DTypeLike, Float, Key, Matrix, State
+from ._base import AbstractWeight, contract, mirror
+from ._checks import as_scalar, check_dtype, check_size, check_skew
 
 
 class SkewSymmetric(AbstractWeight):
@@ -29,7 +29,7 @@ class SkewSymmetric(AbstractWeight):
     - `key`: a `jax.random` key.
     - `dtype`: floating dtype of the parameters; JAX's default if `None`.
 
-    **Raises:** `ValueError` if `size` is not a positive integer.
+    **Raises:** `ValueError` if `size` is not a positive integer or `scale` not finite.
     """
 
     is_skew: ClassVar[bool] = True
@@ -39,18 +39,24 @@ class SkewSymmetric(AbstractWeight):
     _size: int = eqx.field(static=True)
 
     def __init__(
-        self, size: int, *, scale: float = 1.0, key: Key, dtype: DTypeLike | None = None
+        self,
+        size: int,
+        *,
+        scale: ArrayLike = 1.0,
+        key: Key,
+        dtype: DTypeLike | None = None,
     ):
-        check_size(size)
-        pairs = size * (size - 1) // 2
-        self.upper = scale / np.sqrt(size).item() * jr.normal(key, (pairs,), dtype)
-        self._size = int(size)
+        size, dtype = check_size(size), check_dtype(dtype)
+        width = as_scalar("scale", scale, dtype) / np.sqrt(size).item()
+        self.upper = width * jr.normal(key, (size * (size - 1) // 2,), dtype)
+        self._size = size
 
     @classmethod
     def from_matrix(cls, matrix: object) -> "SkewSymmetric":
         """Build from a skew-symmetric array of shape `(n, n)`.
 
-        **Raises:** `ValueError` if it is not square, floating and skew to rounding.
+        **Raises:** `ValueError` if it is not square, floating, finite and skew to
+        rounding.
         """
         array = check_skew(matrix)
         template = cls(array.shape[0], key=jr.key(0))
@@ -62,12 +68,8 @@ class SkewSymmetric(AbstractWeight):
         return self._size
 
     def as_matrix(self) -> Matrix:
-        rows, cols = np.triu_indices(self._size, k=1)
-        half = jnp.zeros((self._size, self._size), self.upper.dtype)
-        half = half.at[rows, cols].set(
-            self.upper, indices_are_sorted=True, unique_indices=True
-        )
-        return half - half.T
+        return mirror(self.upper, self._size)
 
     def mv(self, x: State) -> State:
+        self._check_operand(x)
         return contract(self.as_matrix(), x)

@@ -1,5 +1,6 @@
 """Skew-symmetric W on a graph: large, sparse and never densified."""
 
+import itertools
 from typing import ClassVar
 
 import equinox as eqx
@@ -8,8 +9,18 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from .._types import Array, DTypeLike, Float, Int, Key, Matrix, State
-from ._base import AbstractWeight, check_size, check_skew
+from .._types import Array, ArrayLike, DTypeLike, Float, Int, Key, Matrix, State
+from ._base import AbstractWeight
+from ._checks import (
+    as_floating,
+    as_scalar,
+    check_concrete,
+    check_dtype,
+    check_integer,
+    check_size,
+    check_skew,
+    is_concrete,
+)
 from ._colouring import colour_graph
 
 
@@ -33,7 +44,11 @@ class SparseSkew(AbstractWeight):
     - `key`: a `jax.random` key.
     - `dtype`: floating dtype; JAX's default if `None`.
 
-    **Raises:** `ValueError` for more edges than pairs of neurons.
+    **Raises:** `ValueError` for more edges than pairs of neurons, and under `jit` or
+    `vmap`, where the graph cannot be drawn.
+
+    The graph is made of arrays too, so leaves saved with `eqx.tree_serialise_leaves`
+    carry it; loading them into a weight whose colours have other sizes is an error.
     """
 
     is_skew: ClassVar[bool] = True
@@ -47,20 +62,23 @@ class SparseSkew(AbstractWeight):
         size: int,
         num_edges: int,
         *,
-        scale: float = 1.0,
+        scale: ArrayLike = 1.0,
         key: Key,
         dtype: DTypeLike | None = None,
     ):
-        check_size(size, minimum=2)
+        size, dtype = check_size(size, minimum=2), check_dtype(dtype)
         pairs = size * (size - 1) // 2
-        if not 1 <= num_edges <= pairs:
-            raise ValueError(
-                f"num_edges must be in 1..{pairs} for {size} neurons, got {num_edges}."
-            )
+        num_edges = check_integer("num_edges", num_edges, minimum=1, maximum=pairs)
         edge_key, value_key = jr.split(key)
-        seed = int(jr.bits(edge_key, dtype=jnp.uint32))
-        rows, cols = _draw_edges(size, num_edges, np.random.default_rng(seed))
-        width = scale / np.sqrt(2 * num_edges / size).item()
+        bits = jr.bits(edge_key, dtype=jnp.uint32)
+        if not is_concrete(bits):
+            raise ValueError(
+                "SparseSkew draws its graph from the numbers of the key, so it cannot "
+                "be built under jit or vmap. Build one outside and map over its "
+                "`values`, or over those of SparseSkew.from_edges."
+            )
+        rows, cols = _draw_edges(size, num_edges, np.random.default_rng(int(bits)))
+        width = as_scalar("scale", scale, dtype) / np.sqrt(2 * num_edges / size).item()
         self.values = width * jr.normal(value_key, (num_edges,), dtype)
         self._graph = _Graph.build(size, rows, cols)
 
@@ -68,15 +86,16 @@ class SparseSkew(AbstractWeight):
     def from_edges(
         cls, size: int, rows: object, cols: object, values: object
     ) -> "SparseSkew":
-        """Build from concrete edge lists, each of shape `(edges,)`.
+        """Build from concrete integer `rows`, `cols` and `values`, shapes `(edges,)`.
+
+        `values[e]` is W at `(rows[e], cols[e])`; they alone may be traced.
 
         **Raises:** `ValueError` for an edge out of range, from a neuron to itself, or
         listed twice (in either direction).
         """
-        check_size(size, minimum=2)
-        i = np.asarray(rows, np.int64)
-        j = np.asarray(cols, np.int64)
-        weights = jnp.asarray(values)
+        size = check_size(size, minimum=2)
+        i, j = _as_indices("rows", rows), _as_indices("cols", cols)
+        weights = as_floating("values", values)
         if i.ndim != 1 or not i.shape == j.shape == weights.shape or not i.size:
             raise ValueError(
                 "rows, cols and values must share one shape (edges,), got "
@@ -98,9 +117,15 @@ class SparseSkew(AbstractWeight):
 
     @classmethod
     def from_matrix(cls, matrix: object) -> "SparseSkew":
-        """Build from the non-zero entries of a concrete skew array `(n, n)`."""
+        """Build from the non-zero entries of a concrete skew array `(n, n)`.
+
+        **Raises:** `ValueError` if it is not skew, or is zero: a graph needs an edge.
+        """
+        check_concrete(matrix, "SparseSkew.from_matrix")
         array = check_skew(matrix)
         rows, cols = np.nonzero(np.triu(np.asarray(array), k=1))
+        if not rows.size:
+            raise ValueError("W is zero; SparseSkew needs at least one edge.")
         return cls.from_edges(array.shape[0], rows, cols, array[rows, cols])
 
     @property
@@ -114,7 +139,7 @@ class SparseSkew(AbstractWeight):
 
     @property
     def independent_sets(self) -> tuple[Array, ...]:
-        offsets = self._graph.node_offsets
+        offsets, _ = self._graph.offsets
         bounds = zip(offsets, offsets[1:], strict=False)
         return tuple(self._graph.order[start:stop] for start, stop in bounds)
 
@@ -124,25 +149,30 @@ class SparseSkew(AbstractWeight):
         return dense.at[self._graph.source, self._graph.target].set(entries)
 
     def mv(self, x: State) -> State:
+        self._check_operand(x)
         return self._receive(slice(None), 0, self.size, x)[self._graph.rank]
 
     def mv_from(self, index: int, x: Float[Array, "k *batch"]) -> State:
         graph, span = self._graph, self._span(index)
-        local = graph.rank[graph.source[span]] - graph.node_offsets[index]
+        nodes, _ = graph.offsets
+        local = graph.rank[graph.source[span]] - nodes[index]
         # W[target, source] = -W[source, target]
         sent = _scale_rows(-self._signed(span), x[local])
         out = jnp.zeros_like(x, shape=(self.size, *x.shape[1:]))
         return out.at[graph.target[span]].add(sent)
 
     def mv_to(self, index: int, x: State) -> Float[Array, "k *batch"]:
-        start, stop = self._graph.node_offsets[index : index + 2]
+        self._check_operand(x)
+        nodes, _ = self._graph.offsets
+        start, stop = nodes[index : index + 2]
         return self._receive(self._span(index), start, stop - start, x)
 
     def materialise(self) -> "SparseSkew":
         return self
 
     def _span(self, index: int) -> slice:
-        return slice(*self._graph.edge_offsets[index : index + 2])
+        _, edges = self._graph.offsets
+        return slice(*edges[index : index + 2])
 
     def _signed(self, span: slice) -> Float[Array, " directed"]:
         values = self.values[self._graph.edge[span]]
@@ -170,8 +200,17 @@ class _Graph(eqx.Module):
     # Neurons sorted by colour, and the place of each in that order.
     order: Int[Array, " n"]
     rank: Int[Array, " n"]
-    node_offsets: tuple[int, ...] = eqx.field(static=True)
-    edge_offsets: tuple[int, ...] = eqx.field(static=True)
+    # One empty array a colour, which holds nothing but its shape: neurons of this
+    # colour × edges that leave them × 0. A shape is static under jit, as slicing
+    # needs, and yet saved and checked with the leaves, as a static field is not.
+    sizes: tuple[Int[Array, "_ _ 0"], ...]
+
+    @property
+    def offsets(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Where each colour starts among the neurons, and among the edges."""
+        nodes = (0, *itertools.accumulate(array.shape[0] for array in self.sizes))
+        edges = (0, *itertools.accumulate(array.shape[1] for array in self.sizes))
+        return nodes, edges
 
     @classmethod
     def build(cls, size: int, rows: np.ndarray, cols: np.ndarray) -> "_Graph":
@@ -181,8 +220,8 @@ class _Graph(eqx.Module):
         rank[order] = np.arange(size, dtype=np.int32)
         source = np.concatenate([rows, cols])
         by_source = np.argsort(rank[source], kind="stable")
-        node_offsets = np.searchsorted(colour[order], np.arange(colour.max() + 2))
-        edge_offsets = np.searchsorted(rank[source[by_source]], node_offsets)
+        nodes = np.bincount(colour)
+        edges = np.bincount(colour[source], minlength=nodes.size)
         return cls(
             source=jnp.asarray(source[by_source], jnp.int32),
             target=jnp.asarray(np.concatenate([cols, rows])[by_source], jnp.int32),
@@ -190,9 +229,20 @@ class _Graph(eqx.Module):
             forward=jnp.asarray(np.repeat([1, -1], rows.size)[by_source], jnp.int8),
             order=jnp.asarray(order, jnp.int32),
             rank=jnp.asarray(rank),
-            node_offsets=tuple(node_offsets.tolist()),
-            edge_offsets=tuple(edge_offsets.tolist()),
+            sizes=tuple(
+                jnp.zeros((*shape, 0), jnp.int8)
+                for shape in zip(nodes.tolist(), edges.tolist(), strict=True)
+            ),
         )
+
+
+def _as_indices(name: str, value: object) -> np.ndarray:
+    """Return concrete neuron numbers as int64, refusing floats."""
+    check_concrete(value, "SparseSkew.from_edges")
+    array = np.asarray(value)
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"{name} must hold integers, got dtype {array.dtype}.")
+    return array.astype(np.int64)
 
 
 def _scale_rows(

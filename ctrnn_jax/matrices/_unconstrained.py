@@ -5,8 +5,9 @@ from typing import ClassVar
 import equinox as eqx
 import jax.random as jr
 
-from .._types import Array, DTypeLike, Float, Key, Matrix, State
-from ._base import AbstractWeight, check_matrix, check_size, contract
+from .._types import Array, ArrayLike, DTypeLike, Float, Key, Matrix, State
+from ._base import AbstractWeight, contract
+from ._checks import as_scalar, check_dtype, check_matrix, check_size
 
 
 class Unconstrained(AbstractWeight):
@@ -19,7 +20,7 @@ class Unconstrained(AbstractWeight):
 
     **Arguments:** as [`SkewSymmetric`][ctrnn_jax.matrices.SkewSymmetric].
 
-    **Raises:** `ValueError` if `size` is not a positive integer.
+    **Raises:** `ValueError` if `size` is not a positive integer or `scale` not finite.
     """
 
     is_skew: ClassVar[bool] = False
@@ -28,14 +29,23 @@ class Unconstrained(AbstractWeight):
     matrix: Float[Array, "n n"]
 
     def __init__(
-        self, size: int, *, scale: float = 1.0, key: Key, dtype: DTypeLike | None = None
+        self,
+        size: int,
+        *,
+        scale: ArrayLike = 1.0,
+        key: Key,
+        dtype: DTypeLike | None = None,
     ):
-        check_size(size)
-        self.matrix = scale / float(size) ** 0.5 * jr.normal(key, (size, size), dtype)
+        size, dtype = check_size(size), check_dtype(dtype)
+        width = as_scalar("scale", scale, dtype) / float(size) ** 0.5
+        self.matrix = width * jr.normal(key, (size, size), dtype)
 
     @classmethod
     def from_matrix(cls, matrix: object) -> "Unconstrained":
-        """Build from any square floating array of shape `(n, n)`."""
+        """Build from any square, floating and finite array of shape `(n, n)`.
+
+        **Raises:** `ValueError` for another shape, an integer dtype, NaN or infinity.
+        """
         array = check_matrix(matrix)
         self = cls(1, key=jr.key(0))
         return eqx.tree_at(lambda weight: weight.matrix, self, array)
@@ -48,4 +58,5 @@ class Unconstrained(AbstractWeight):
         return self.matrix
 
     def mv(self, x: State) -> State:
+        self._check_operand(x)
         return contract(self.matrix, x)
