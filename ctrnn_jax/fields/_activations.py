@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .._types import Array, Float
-from ._activations_base import AbstractActivation, check_scale, scaled
+from ._activations_base import AbstractActivation, check_scale, integral_of, scaled
 
 
 class _ScaledActivation(AbstractActivation):
@@ -60,7 +60,7 @@ class HardTanh(_ScaledActivation):
     is_smooth: ClassVar[bool] = False
 
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        return scaled(lambda z: jnp.clip(z, -1.0, 1.0), x, self.scale, 1)
+        return scaled(_clip, x, self.scale, 1)
 
     def potential(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return scaled(_huber, x, self.scale, 2)
@@ -108,10 +108,10 @@ class Softsign(_ScaledActivation):
     is_smooth: ClassVar[bool] = False
 
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        return scaled(lambda z: z / (1 + jnp.abs(z)), x, self.scale, 1)
+        return scaled(_softsign, x, self.scale, 1)
 
     def potential(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        return scaled(lambda z: jnp.abs(z) - jnp.log1p(jnp.abs(z)), x, self.scale, 2)
+        return scaled(_softsign_potential, x, self.scale, 2)
 
 
 class Sine(_ScaledActivation):
@@ -166,6 +166,7 @@ class RectifiedTanh(_ScaledActivation):
         return scaled(lambda z: _log_cosh(jax.nn.relu(z)), x, self.scale, 2)
 
 
+@integral_of(jnp.tanh)
 def _log_cosh(x: Array) -> Array:
     size = jnp.abs(x)
     # Below 1 the textbook form cancels to nothing; sinh keeps full relative accuracy.
@@ -174,11 +175,17 @@ def _log_cosh(x: Array) -> Array:
     return jnp.where(size < 1, small, large)
 
 
+def _clip(x: Array) -> Array:
+    return jnp.clip(x, -1.0, 1.0)
+
+
+@integral_of(_clip)
 def _huber(x: Array) -> Array:
     size = jnp.abs(x)
     return jnp.where(size < 1, 0.5 * jnp.minimum(size, 1.0) ** 2, size - 0.5)
 
 
+@integral_of(jnp.arctan)
 def _arctan_potential(x: Array) -> Array:
     size = jnp.abs(x)
     below, above = jnp.minimum(size, 1.0), jnp.maximum(size, 1.0)
@@ -189,6 +196,23 @@ def _arctan_potential(x: Array) -> Array:
         jnp.log(above) + 0.5 * jnp.log1p(above**-2),
     )
     return size * jnp.arctan(size) - half_log
+
+
+def _softsign(x: Array) -> Array:
+    return x / (1 + jnp.abs(x))
+
+
+@integral_of(_softsign)
+def _softsign_potential(x: Array) -> Array:
+    size = jnp.abs(x)
+    # With s = z/(2 + z), log(1 + z) = 2 artanh s and z - 2s = zs: below 1/2 the
+    # difference z - log(1 + z) is taken term by term, where it would cancel.
+    below = jnp.minimum(size, 0.5)
+    s = below / (2 + below)
+    series = jnp.zeros_like(s)
+    for k in reversed(range(12)):
+        series = series * s**2 + 1 / (2 * k + 3)
+    return jnp.where(size < 0.5, below * s - 2 * s**3 * series, size - jnp.log1p(size))
 
 
 def _erf_potential(x: Array) -> Array:

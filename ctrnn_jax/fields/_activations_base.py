@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._types import Array, Float
+from ..matrices._checks import as_scalar, is_concrete
 
 
 class AbstractActivation(eqx.Module):
@@ -44,29 +45,38 @@ class AbstractActivation(eqx.Module):
 
         It equals $(\Phi(b) - \Phi(a))/(b - a)$, the discrete gradient of H, and is
         computed by that quotient where a and b are apart. Where they are close the
-        quotient cancels; a five-point Gauss rule is then exact to rounding for a
-        smooth φ (error below $10^{-12} |b-a|^{10} \max|\varphi^{(10)}|$), and the
-        midpoint value is used for one with kinks.
+        quotient cancels, and a five-point Gauss rule takes over as soon as it agrees
+        with a coarser rule to what the quotient loses by rounding.
+
+        So $(b - a)$ times the result is $\Phi(b) - \Phi(a)$ to the rounding of Φ, for
+        every φ and every gap. The mean itself is accurate to about $10^{-12}$ in
+        double precision (relative to Φ), and to $10^{-8}$ where a kink of φ lies
+        within such a gap.
         """
         gap = b - a
-        near = jnp.abs(gap) < (0.1 if self.is_smooth else jnp.finfo(a.dtype).eps)
-        # Both branches are made finite so that the unused one has a finite gradient.
-        apart = jnp.where(near, jnp.ones_like(gap), gap)
-        quotient = (self.potential(b) - self.potential(a)) / apart
-        if self.is_smooth:
-            rule = sum(
-                weight * self(a + node * gap)
-                for node, weight in zip(_NODES, _WEIGHTS, strict=True)
-            )
-        else:
-            rule = self(a + 0.5 * gap)
+        values = [self(a + node * gap) for node in _NODES]
+        rule = sum(w * value for w, value in zip(_FINE, values, strict=True))
+        coarse = sum(w * value for w, value in zip(_COARSE, values[::2], strict=True))
+        start, stop = self.potential(a), self.potential(b)
+        rounding = 4 * jnp.finfo(gap.dtype).eps * (jnp.abs(start) + jnp.abs(stop))
+        near = jnp.abs(rule - coarse) * jnp.abs(gap) <= rounding
+        # The unused quotient must be finite too, or its gradient would be NaN.
+        quotient = (stop - start) / jnp.where(near, jnp.ones_like(gap), gap)
         return jnp.where(near, rule, quotient)
 
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(5)
-# From [-1, 1] to [0, 1], as Python floats so that they take the state's dtype.
-_NODES = [float(node) for node in (_NODES + 1) / 2]
-_WEIGHTS = [float(weight) for weight in _WEIGHTS / 2]
+def _mean_rules() -> tuple[list[float], list[float], list[float]]:
+    """Return five Gauss nodes on [0, 1], their weights, and those of every other one.
+
+    As Python floats, so that they take the state's dtype.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(5)
+    outer = 1 / (6 * nodes[-1] ** 2)
+    coarse = [outer, 1 - 2 * outer, outer]
+    return ((nodes + 1) / 2).tolist(), (weights / 2).tolist(), coarse
+
+
+_NODES, _FINE, _COARSE = _mean_rules()
 
 
 class CustomActivation(AbstractActivation):
@@ -117,25 +127,49 @@ def as_activation(activation: object) -> AbstractActivation:
             f"activation must be an instance, got the class {activation.__name__}; "
             f"write {activation.__name__}()."
         )
-    return CustomActivation(activation)
+    return CustomActivation(activation)  # pyright: ignore[reportArgumentType]
 
 
 def scaled(
     function: Callable[[Array], Array], x: Array, scale: Array | float, power: int
 ) -> Array:
-    r"""Return $\alpha^p f(x/\alpha)$, doing nothing for the literal scale 1.0."""
-    if isinstance(scale, float) and scale == 1.0:
-        return function(x)
+    r"""Return $\alpha^p f(x/\alpha)$, doing nothing for the literal scale 1.0.
+
+    A scale of one entry a lane meets the last axis of `x`.
+    """
+    if isinstance(scale, int | float):
+        return function(x) if scale == 1.0 else scale**power * function(x / scale)
+    scale = scale.astype(x.dtype)
+    if 0 < scale.ndim < x.ndim:
+        scale = scale.reshape((1,) * (x.ndim - scale.ndim) + scale.shape)
     return scale**power * function(x / scale)
 
 
+def integral_of(
+    function: Callable[[Array], Array],
+) -> Callable[[Callable[[Array], Array]], Callable[[Array], Array]]:
+    """Decorate a potential so that its derivative is `function`.
+
+    Potentials of even functions are written in |x|, which JAX differentiates once at
+    0, but to second order wrongly; and branches that do not cancel may do so in their
+    derivatives.
+    """
+
+    def decorate(potential: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        primal = jax.custom_jvp(potential)
+        primal.defjvps(lambda dx, _, x: function(x) * dx)
+        return primal
+
+    return decorate
+
+
 def check_scale(scale: Array | float) -> Array | float:
-    """Return `scale` as a float or array, refusing what is not positive."""
+    """Return `scale` as a float or scalar array, refusing what is not positive."""
     if isinstance(scale, int | float | np.number):
         if not 0 < scale < float("inf"):
             raise ValueError(f"scale must be positive and finite, got {scale}.")
         return float(scale)
-    array = jnp.asarray(scale)
-    if not isinstance(array, jax.core.Tracer) and not np.all(np.asarray(array) > 0):
+    array = as_scalar("scale", scale)
+    if is_concrete(array) and not array > 0:
         raise ValueError(f"scale must be positive, got {array}.")
     return array

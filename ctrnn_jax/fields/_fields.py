@@ -3,12 +3,11 @@
 from abc import abstractmethod
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-import numpy as np
 
-from .._types import Array, Float, State
+from .._types import Array, ArrayLike, DTypeLike, Float, State
 from ..matrices._base import AbstractWeight, contract
+from ..matrices._checks import as_floating, as_scalar, is_concrete
 from ._activations import Tanh
 from ._activations_base import AbstractActivation, as_activation
 from ._inputs import Inputs, evaluate_inputs
@@ -25,14 +24,14 @@ class AbstractField(eqx.Module):
     activation: AbstractActivation
     leak: Float[Array, "*batch"] | float
     bias: Float[Array, "n *batch"] | None
-    input_weight: Float[Array, "n m"] | None
+    input_weight: Float[Array, "n m *batch"] | None
 
     def __init__(
         self,
         weight: AbstractWeight,
         *,
         activation: object = None,
-        leak: object = 0.0,
+        leak: ArrayLike = 0.0,
         bias: object = None,
         input_weight: object = None,
     ):
@@ -72,16 +71,22 @@ class AbstractField(eqx.Module):
                 "inputs were given but the model has no input_weight; build it with "
                 "input_weight=B of shape (n, m)."
             )
-        u = evaluate_inputs(inputs, t)
+        u = evaluate_inputs(inputs, t, self.input_weight.dtype)
         if u.shape[0] != self.input_weight.shape[1]:
             raise ValueError(
                 f"inputs return {u.shape[0]} channels but input_weight has shape "
                 f"{self.input_weight.shape} (n, m)."
             )
-        total = contract(self.input_weight, u.astype(self.input_weight.dtype))
+        if u.ndim == 1 and self.input_weight.ndim == 3:
+            # One drive for lanes that weigh it each in their own way.
+            lanes = self.input_weight.shape[2]
+            u = jnp.broadcast_to(u[:, None], (u.shape[0], lanes))
+        total = contract(self.input_weight, u)
         if self.bias is None:
             return total
-        return total + (self.bias if total.ndim == 1 else as_column(self.bias, total))
+        if self.bias.ndim > total.ndim:
+            return as_column(total, self.bias) + self.bias
+        return total + as_column(self.bias, total)
 
 
 class VoltageCTRNN(AbstractField):
@@ -108,7 +113,7 @@ class VoltageCTRNN(AbstractField):
     def __call__(self, t: Float[Array, ""], y: State, inputs: Inputs = None) -> State:
         out = self.weight.mv(self.activation(y))
         if self.has_leak:
-            out = out - self.leak * y
+            out = out - as_row(self.leak, y) * y
         drive = self.drive(t, inputs)
         return out if drive is None else out + as_column(drive, y)
 
@@ -130,14 +135,30 @@ class RateCTRNN(AbstractField):
         if drive is not None:
             current = current + as_column(drive, y)
         out = self.activation(current)
-        return out - self.leak * y if self.has_leak else out
+        return out - as_row(self.leak, y) * y if self.has_leak else out
 
 
 def as_column(
-    vector: Float[Array, "n *batch"], y: Float[Array, "n *batch"]
-) -> Float[Array, "n *batch"]:
+    vector: Float[Array, "n *lanes"], y: Float[Array, "n *batch"]
+) -> Float[Array, "n *ones"]:
     """Return `vector` so that it broadcasts against `y`, lanes last."""
-    return vector if vector.ndim == y.ndim else vector[:, None]
+    if vector.ndim < y.ndim:
+        return vector[:, None]
+    if vector.shape != y.shape:
+        raise ValueError(
+            f"Bu(t) + b has shape {vector.shape} but the state has {y.shape}: inputs "
+            "must return (m,), or (m, batch) with the batch of the states."
+        )
+    return vector
+
+
+def as_row(
+    scalar: Float[Array, "*lanes"] | float, y: Float[Array, "n *batch"]
+) -> Float[Array, "*ones"] | float:
+    """Return a scalar, or one a lane, so that it broadcasts against `y`."""
+    if isinstance(scalar, int | float) or scalar.ndim == 0:
+        return scalar
+    return scalar[None]
 
 
 def materialise(model: AbstractField) -> AbstractField:
@@ -145,14 +166,12 @@ def materialise(model: AbstractField) -> AbstractField:
     return eqx.tree_at(lambda field: field.weight, model, model.weight.materialise())
 
 
-def _check_leak(leak: object, dtype: object) -> Float[Array, ""] | float:
+def _check_leak(leak: object, dtype: DTypeLike) -> Float[Array, ""] | float:
     if isinstance(leak, int | float) and leak == 0:
         return 0.0
-    array = jnp.asarray(leak, dtype)  # pyright: ignore[reportArgumentType]
-    if array.ndim != 0:
-        raise ValueError(f"leak must be a scalar, got shape {array.shape}.")
-    if not isinstance(array, jax.core.Tracer) and not 0 <= float(array) < np.inf:
-        raise ValueError(f"leak must be finite and not negative, got {leak}.")
+    array = as_scalar("leak", leak, dtype)
+    if is_concrete(array) and array < 0:
+        raise ValueError(f"leak must not be negative, got {leak}.")
     return array
 
 
@@ -161,7 +180,7 @@ def _check_vector(
 ) -> Float[Array, " n"] | None:
     if value is None:
         return None
-    array = jnp.asarray(value, weight.dtype)  # pyright: ignore[reportArgumentType]
+    array = as_floating(name, value, weight.dtype)
     if array.shape != (weight.size,):
         raise ValueError(
             f"{name} must have shape ({weight.size},) to match the weight, got "
@@ -175,8 +194,8 @@ def _check_input_weight(
 ) -> Float[Array, "n m"] | None:
     if value is None:
         return None
-    array = jnp.asarray(value, weight.dtype)  # pyright: ignore[reportArgumentType]
-    if array.ndim != 2 or array.shape[0] != weight.size:
+    array = as_floating("input_weight", value, weight.dtype)
+    if array.ndim != 2 or array.shape[0] != weight.size or array.shape[1] == 0:
         raise ValueError(
             f"input_weight must have shape ({weight.size}, m), got {array.shape}."
         )

@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Float
+from .._types import Array, DTypeLike, Float
+from ..matrices._checks import as_floating, is_concrete
 
 Inputs: TypeAlias = Callable[[Array], Array] | diffrax.AbstractPath | None
 """u(t) as a callable `t -> (m,)`, a diffrax path, or `None` for no drive."""
@@ -40,25 +41,26 @@ class SampledInputs(eqx.Module):
         *,
         method: Literal["hold", "linear"] = "hold",
     ):
-        self.values = jnp.asarray(values)
-        self.ts = jnp.asarray(ts, self.values.dtype)
+        self.values = as_floating("values", values)
+        # Rounded to the samples' precision on purpose: times are only compared.
+        times = np.asarray(ts, np.float64).tolist() if is_concrete(ts) else ts
+        self.ts = as_floating("ts", times, self.values.dtype)
         self.method = method
         if method not in ("hold", "linear"):
             raise ValueError(f"method must be 'hold' or 'linear', got {method!r}.")
-        if self.values.ndim != 2 or self.ts.shape != self.values.shape[:1]:
+        if (
+            self.values.ndim != 2
+            or 0 in self.values.shape
+            or self.ts.shape != self.values.shape[:1]
+        ):
             raise ValueError(
                 "ts and values must have shapes (time,) and (time, m), got "
                 f"{self.ts.shape} and {self.values.shape}."
             )
-        if not isinstance(self.ts, jax.core.Tracer) and not np.all(
-            np.diff(self.ts) > 0
-        ):
-            raise ValueError("ts must be finite and strictly increasing.")
-        if not isinstance(self.values, jax.core.Tracer) and not np.all(
-            np.isfinite(self.values)
-        ):
+        if is_concrete(self.ts) and not np.all(np.diff(self.ts) > 0):
             raise ValueError(
-                "values must be finite; drop or interpolate missing samples first."
+                f"ts must be strictly increasing in the dtype of values, "
+                f"{self.values.dtype}."
             )
 
     def __call__(self, t: Float[Array, ""]) -> Float[Array, " m"]:
@@ -69,12 +71,14 @@ class SampledInputs(eqx.Module):
         return interpolate(t, self.ts, self.values)
 
 
-def evaluate_inputs(inputs: Inputs, t: Float[Array, ""]) -> Float[Array, "m *batch"]:
-    """Return u(t), shape `(m,)` or, one column a lane, `(m, batch)`."""
+def evaluate_inputs(
+    inputs: Inputs, t: Float[Array, ""], dtype: DTypeLike
+) -> Float[Array, "m *batch"]:
+    """Return u(t) in `dtype`, shape `(m,)` or, one column a lane, `(m, batch)`."""
     if inputs is None:
         raise ValueError("No inputs were given.")
     u = inputs.evaluate(t) if isinstance(inputs, diffrax.AbstractPath) else inputs(t)
-    u = jnp.asarray(u)
+    u = as_floating("u(t)", u, dtype, finite=False)
     if u.ndim == 0 or u.ndim > 2:
         raise ValueError(f"inputs must return u(t) of shape (m,), got shape {u.shape}.")
     return u

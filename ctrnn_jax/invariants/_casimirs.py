@@ -6,6 +6,7 @@ import numpy as np
 
 from .._types import Array, Float
 from ..fields import AbstractField, VoltageCTRNN
+from ..matrices._checks import is_concrete
 
 
 def casimirs(model: AbstractField) -> Float[Array, "k n"]:
@@ -13,17 +14,20 @@ def casimirs(model: AbstractField) -> Float[Array, "k n"]:
 
     In the voltage form $c \cdot x$ is constant for every c in the kernel of $W^\top$
     that is orthogonal to the bias and to the columns of the input weight; for a skew
-    W of odd size and no bias there is at least one. A leak, and the rate form (whose
-    motion is free along the kernel), leave none.
+    W of odd size and no bias there is at least one. A leak leaves none, nor does the
+    rate form in general, whose motion is free along the kernel.
 
     **Arguments:** `model`, with concrete parameters (not under `jit`).
 
+    **Cost:** O(n³) time and O(n²) memory, for a sparse W too.
+
     **Returns:** shape `(k, n)`, one invariant a row; k may be 0.
 
-    **Raises:** `ValueError` under a JAX transformation: k depends on the numbers.
+    **Raises:** `ValueError` under a JAX transformation, as k depends on the numbers,
+    and for parameters that are not finite.
     """
     arrays = [leaf for leaf in jax.tree.leaves(model) if isinstance(leaf, jax.Array)]
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in arrays):
+    if not all(is_concrete(leaf) for leaf in arrays):
         raise ValueError(
             "casimirs needs concrete parameters, because their number depends on the "
             "rank of W. Call it outside jit, vmap and grad."
@@ -36,8 +40,13 @@ def casimirs(model: AbstractField) -> Float[Array, "k n"]:
         columns.append(np.asarray(model.bias)[:, None])
     if model.input_weight is not None:
         columns.append(np.asarray(model.input_weight))
-    # Each group is scaled to its own size, so that a weak bias still counts.
-    scaled = [part / max(np.linalg.norm(part, 2), 1e-300) for part in columns]
+    # In float64, and each group scaled to its own size, so that a weak bias counts.
+    groups = [np.asarray(part, np.float64) for part in columns if np.any(part)]
+    if not groups:
+        return jnp.eye(model.size, dtype=dtype)
+    if not all(np.all(np.isfinite(part)) for part in groups):
+        raise ValueError("The model's parameters hold NaN or infinity.")
+    scaled = [part / np.linalg.norm(part, 2) for part in groups]
     left, singular, _ = np.linalg.svd(np.concatenate(scaled, axis=1))
     cutoff = model.size * np.finfo(dtype).eps
     rank = int(np.sum(singular > cutoff * max(singular[0], 1.0)))

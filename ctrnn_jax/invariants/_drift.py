@@ -2,6 +2,7 @@
 
 import diffrax
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 
 from .._types import Array, Float
@@ -31,7 +32,7 @@ class Drift(eqx.Module):
 
     @property
     def max_relative_energy(self) -> Float[Array, "*batch"]:
-        """Largest |H(t) − H(0)| over |H(0)|; infinite where H(0) = 0."""
+        """Largest |H(t) − H(0)| over |H(0)|; not finite where H(0) = 0."""
         return self.max_energy / jnp.abs(self.initial_energy)
 
     @property
@@ -59,7 +60,9 @@ def drift(model: AbstractField, solution: diffrax.Solution) -> Drift:
             "diffrax.SaveAt(ts=...)."
         )
     values = energy(model, ys)
-    linear = jnp.einsum("...tn,kn->...tk", ys, casimirs(model))
+    linear = jnp.einsum(
+        "...tn,kn->...tk", ys, casimirs(model), precision=jax.lax.Precision.HIGHEST
+    )
     return Drift(
         ts=solution.ts,
         initial_energy=values[..., 0],
