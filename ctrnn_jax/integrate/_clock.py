@@ -1,5 +1,6 @@
 """Fixed steps counted by an integer, so that time never accumulates rounding."""
 
+import math
 from collections.abc import Callable
 
 import diffrax
@@ -93,7 +94,9 @@ def lay_grid(
     times = jnp.asarray(ts, dtype)
     span = times[-1] - times[0]
     exact = jax.lax.stop_gradient(span / dt0)
-    num_steps = jnp.maximum(_ceil(exact, 16 * jnp.finfo(dtype).eps), 1)
+    # A relative excess that is only rounding does not add a step.
+    rounding = 16 * jnp.finfo(dtype).eps
+    num_steps = jnp.maximum(jnp.ceil(exact * (1 - rounding)), 1)
     step = span / num_steps
     return Grid(
         num_steps=num_steps.astype(int),
@@ -110,12 +113,12 @@ def _lay_concrete_grid(ts: np.ndarray, dt0: float, dtype: jnp.dtype) -> Grid:
     # Times that came through float32 are even only to that precision.
     slack = 8 * np.finfo(np.float32).eps * max(np.max(np.abs(ts)), gap)
     if np.all(np.abs(ts - (ts[0] + gap * np.arange(ts.size))) <= slack):
-        stride = max(int(_ceil(gap / dt0, 1e-6)), 1)
+        stride = max(math.ceil(gap / dt0 * (1 - 1e-6)), 1)
         num_steps = stride * intervals
         counts = stride * np.arange(ts.size)
     else:
         stride = None
-        num_steps = max(int(_ceil(span / dt0, 1e-6)), 1)
+        num_steps = max(math.ceil(span / dt0 * (1 - 1e-6)), 1)
         exact = (ts - ts[0]) * (num_steps / span)
         whole = np.abs(exact - np.round(exact)) < 1e-6
         counts = np.where(whole, np.round(exact), exact)
@@ -124,15 +127,6 @@ def _lay_concrete_grid(ts: np.ndarray, dt0: float, dtype: jnp.dtype) -> Grid:
         step=jnp.asarray(span / num_steps, dtype),
         counts=jnp.asarray(counts, dtype),
         stride=stride,
-    )
-
-
-def _ceil(value: Array | float, tolerance: float) -> Array:
-    """Round up, forgiving a relative excess that is only rounding."""
-    return (
-        np.ceil(value * (1 - tolerance))
-        if isinstance(value, float)
-        else jnp.ceil(value * (1 - tolerance))
     )
 
 

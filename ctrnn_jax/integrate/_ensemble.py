@@ -13,6 +13,7 @@ from jax.sharding import AxisType, PartitionSpec
 from .._results import RESULTS, fail_where, throw_unless_okay
 from .._types import Array, Float, PyTree
 from ..fields import AbstractField
+from ..matrices._base import UNROLL_SHARED
 from ._base import AbstractFieldSolver
 from ._checks import check_state, check_step, check_times
 from ._clock import lay_grid
@@ -32,10 +33,12 @@ from ._lanes import (
 )
 from ._simulate import simulate
 
-#: On a CPU, lanes advanced together and the neuron count from which that pays
-#: (measured, see benchmarks/).
-_CHUNK = 256
-_CHUNKED_FROM = 32
+#: Bytes of one state array of a chunk of lanes, on a CPU: by whether W is written
+#: out as multiply-adds, a matrix product, or differs between lanes (measured, see
+#: benchmarks/).
+_UNROLLED_BYTES = 8 * 1024
+_PRODUCT_BYTES = 64 * 1024
+_PER_LANE_BYTES = 4 * 1024
 
 
 def simulate_ensemble(
@@ -234,7 +237,8 @@ def _run_chunks(
         stride=stride,
     )
     lanes, size = start.shape
-    chunk = _chunk_size(size)
+    per_lane = any(jax.tree.leaves(mask.weight))
+    chunk = _chunk_size(size, start.dtype.itemsize, per_lane=per_lane)
     if chunk is None or lanes <= chunk:
         return run(field, mask, start)
     excess = -lanes % chunk
@@ -249,15 +253,20 @@ def _run_chunks(
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:lanes], done)
 
 
-def _chunk_size(size: int) -> int | None:
+def _chunk_size(size: int, itemsize: int, *, per_lane: bool) -> int | None:
     """Return how many lanes to advance together, or `None` for all at once.
 
     The state of a chunk and a few stages of it should stay in the cache. On a GPU
     all lanes run at once.
     """
-    if jax.default_backend() != "cpu" or size < _CHUNKED_FROM:
+    if jax.default_backend() != "cpu":
         return None
-    return _CHUNK
+    if per_lane:
+        budget = _PER_LANE_BYTES
+    else:
+        budget = _UNROLLED_BYTES if size <= UNROLL_SHARED else _PRODUCT_BYTES
+    lanes = max(budget // (size * itemsize), 16)
+    return 1 << (lanes.bit_length() - 1)
 
 
 def _pad_lanes(leaf: Array, excess: int) -> Array:

@@ -45,13 +45,16 @@ class _AbstractLinearStep(AbstractFieldSolver):
         y: State,
         inputs: Inputs,
     ) -> tuple[Array, Matrix, Matrix]:
-        generator = field.weight.as_matrix()
-        identity = jnp.eye(generator.shape[0], dtype=generator.dtype)
-        if generator.ndim == 3:
-            shifted = generator - field.leak * identity[..., None]
-            build = jax.vmap(self.propagator, in_axes=(-1, None), out_axes=-1)
-            return h, *build(shifted, h)
-        return h, *self.propagator(generator - field.leak * identity, h)
+        matrix = field.weight.as_matrix()
+        identity = jnp.eye(matrix.shape[0], dtype=matrix.dtype)
+        leak = jnp.asarray(field.leak, matrix.dtype)
+        if matrix.ndim == 2 and leak.ndim == 0:
+            return h, *self.propagator(matrix - leak * identity, h)
+        # Matrices or leaks of their own: one propagator a lane, lanes last.
+        stack = matrix if matrix.ndim == 3 else matrix[..., None]
+        generators = stack - leak.reshape(1, 1, -1) * identity[..., None]
+        build = jax.vmap(self.propagator, in_axes=(-1, None), out_axes=-1)
+        return h, *build(generators, h)
 
     def advance(
         self,
@@ -63,10 +66,9 @@ class _AbstractLinearStep(AbstractFieldSolver):
         carry: tuple[Array, Matrix, Matrix],
     ) -> tuple[State, tuple[Array, Matrix, Matrix], diffrax.RESULTS]:
         # A clock that sums floats hands us the same step with the last bits changed.
-        same = jnp.abs(h - carry[0]) <= 1e-3 * jnp.abs(h)
-        same = same & (
-            jnp.abs(h - carry[0]) <= 64 * jnp.finfo(y.dtype).eps * (1 + jnp.abs(t))
-        )
+        clock_error = 64 * jnp.finfo(y.dtype).eps * (1 + jnp.abs(t))
+        change = jnp.abs(h - carry[0])
+        same = (change <= clock_error) & (change <= 1e-3 * jnp.abs(h))
         carry = jax.lax.cond(
             same, lambda: carry, lambda: self.start(field, t, h, y, inputs)
         )

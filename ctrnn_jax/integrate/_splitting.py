@@ -92,7 +92,7 @@ class CoordinateSplitting(AbstractFieldSolver):
         carry: None,
     ) -> tuple[State, None, diffrax.RESULTS]:
         def substep(
-            y: State, interval: tuple[Array, Array] | np.ndarray
+            y: State, interval: Float[Array, " 2"]
         ) -> tuple[State, None]:
             start, fraction = interval
             return self._substep(field, t + start * h, fraction * h, y, inputs), None
@@ -267,11 +267,9 @@ def _kick_block(
     """Return φ of each argument at the moment its neuron is kicked."""
     active: dict[int, Array] = {}
     for i in _ordered(range(argument.shape[0]), reverse):
-        active[i] = field.activation(argument[i])
-        column = inner[:, i]
-        column = column if column.ndim == argument.ndim else column[:, None]
-        argument = argument + h * column * active[i]
-    return jnp.stack([active[i] for i in range(argument.shape[0])])
+        active[i] = field.activation(argument[i : i + 1])
+        argument = argument + h * as_column(inner[:, i], argument) * active[i]
+    return jnp.concatenate([active[i] for i in range(argument.shape[0])])
 
 
 def _ordered(indices: range, reverse: bool) -> range:
