@@ -94,8 +94,9 @@ reproduce: setup  ## Test the paper's claims (CLAIMS="c1 c3"): results/report.ht
 	@$(BIN)/ctrnn reproduce $(CLAIMS)
 
 # A separate environment: the peers' own pins must not move the locked versions.
+bench: BENCH_ARGS ?= ensembles
 bench: $(BENCH)/.installed  ## Measure against the peers, into benchmarks/
-	@echo "==> bench: python -m benchmarks"
+	@echo "==> bench: python -m benchmarks $(BENCH_ARGS)"
 	@$(BENCH)/bin/python -m benchmarks $(BENCH_ARGS)
 
 $(BENCH)/.installed: pyproject.toml

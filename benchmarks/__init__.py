@@ -1,0 +1,1 @@
+"""Speed of ctrnn_jax beside its peers: `python -m benchmarks --help`."""
