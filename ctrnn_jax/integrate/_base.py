@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from .._types import Array, Float, PyTree, State
 from ..fields import AbstractField, materialise
-from ..fields._fields import as_column
+from ..fields._fields import as_column, as_row
 from ..fields._inputs import Inputs
 from ._clock import ClockTerm
 
@@ -119,7 +119,7 @@ def relax(
     r"""Flow exactly along $y' = -\gamma y + \text{force}$ for a time h."""
     if not field.has_leak:
         return y if force is None else y + h * as_column(force, y)
-    z = -field.leak * h
+    z = -as_row(field.leak, y) * h
     y = jnp.exp(z) * y
     if force is None:
         return y

@@ -11,13 +11,14 @@ import jax.numpy as jnp
 from jax.sharding import AxisType, PartitionSpec
 
 from .._results import RESULTS, fail_where, throw_unless_okay
-from .._types import Array, Float, PyTree
+from .._types import Array, ArrayLike, Float, PyTree
 from ..fields import AbstractField
 from ..matrices._base import UNROLL_SHARED
 from ._base import AbstractFieldSolver
 from ._checks import check_state, check_step, check_times
 from ._clock import lay_grid
 from ._fixed_steps import (
+    alive,
     fixed_step,
     guarded,
     has_fixed_step,
@@ -179,7 +180,8 @@ def _run_fixed(
         return _run_chunks(field, mask, start, *shared[1:], solver, intervals, stride)
 
     ys, result = _shard(run, own, start, (shared, inputs, origin, step))
-    finite = ok & jnp.all(jnp.isfinite(ys[:, -1]), axis=-1)
+    # A frozen lane is finite, but past the bound at which it was frozen.
+    finite = ok & alive(ys[:, -1].T)
     result = fail_where(~finite, result, RESULTS.nonfinite)
     ys = jnp.where(finite[:, None, None], ys, jnp.nan)
     if throw:
@@ -372,7 +374,7 @@ def _run_vmapped(
     model: AbstractField,
     mask: PyTree,
     y0: Float[Array, "batch n"],
-    times: Array,
+    times: ArrayLike,
     dt0: object,
     inputs: object,
     throw: bool,

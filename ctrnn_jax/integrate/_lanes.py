@@ -38,17 +38,10 @@ def mark_lanes(model: AbstractField, axes: PyTree, batch: int) -> PyTree:
 
 
 def lanes_last(field: AbstractField, mask: PyTree) -> AbstractField:
-    """Return one field whose per-lane arrays have the lanes on their last axis.
-
-    A scalar per lane becomes a row `(1, batch)`, to broadcast against `(n, batch)`.
-    """
-
-    def move(leaf: Array, own: bool) -> Array:
-        if not own:
-            return leaf
-        return leaf[None] if leaf.ndim == 1 else jnp.moveaxis(leaf, 0, -1)
-
-    moved = jax.tree.map(move, field, mask)
+    """Return one field whose per-lane arrays have the lanes on their last axis."""
+    moved = jax.tree.map(
+        lambda leaf, own: jnp.moveaxis(leaf, 0, -1) if own else leaf, field, mask
+    )
     if not any(jax.tree.leaves(mask.weight)):
         return materialise(moved)
     own, shared = eqx.partition(field.weight, mask.weight)
@@ -91,7 +84,7 @@ def finite_lanes(
     return ok
 
 
-def replace_lanes(ok: Bool[Array, " batch"], leaf: Array, fill: float) -> Array:
+def replace_lanes(ok: Bool[Array, " batch"], leaf: PyTree, fill: float) -> PyTree:
     """Return `leaf` (lanes first) with `fill` in the lanes that are not `ok`.
 
     Done before the solve: masking afterwards would leave 0 · NaN in the gradients.

@@ -44,7 +44,7 @@ class _AbstractLinearStep(AbstractFieldSolver):
         h: Float[Array, ""],
         y: State,
         inputs: Inputs,
-    ) -> tuple[Array, Matrix, Matrix]:
+    ) -> tuple[Array, Array, Array]:
         matrix = field.weight.as_matrix()
         identity = jnp.eye(matrix.shape[0], dtype=matrix.dtype)
         leak = jnp.asarray(field.leak, matrix.dtype)
@@ -63,8 +63,8 @@ class _AbstractLinearStep(AbstractFieldSolver):
         h: Float[Array, ""],
         y: State,
         inputs: Inputs,
-        carry: tuple[Array, Matrix, Matrix],
-    ) -> tuple[State, tuple[Array, Matrix, Matrix], diffrax.RESULTS]:
+        carry: tuple[Array, Array, Array],
+    ) -> tuple[State, tuple[Array, Array, Array], diffrax.RESULTS]:
         # A clock that sums floats hands us the same step with the last bits changed.
         clock_error = 64 * jnp.finfo(y.dtype).eps * (1 + jnp.abs(t))
         change = jnp.abs(h - carry[0])

@@ -91,9 +91,7 @@ class CoordinateSplitting(AbstractFieldSolver):
         inputs: Inputs,
         carry: None,
     ) -> tuple[State, None, diffrax.RESULTS]:
-        def substep(
-            y: State, interval: Float[Array, " 2"]
-        ) -> tuple[State, None]:
+        def substep(y: State, interval: Float[Array, " 2"]) -> tuple[State, None]:
             start, fraction = interval
             return self._substep(field, t + start * h, fraction * h, y, inputs), None
 
