@@ -6,12 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..fields import VoltageCTRNN, materialise
+from ..fields import materialise
 from ..integrate import CoordinateSplitting
 from ..invariants import energy
 from ..matrices import SkewSymmetric
 from ._claim import Picture, Table
 from ._criteria import mean_and_error
+from ._ensembles import voltage
 from ._style import BLACK, BLUE, PALETTE, VERMILION, interval, panels, styled
 
 _STEP = 0.05
@@ -61,7 +62,7 @@ def largest_exponents(
     means = kept.reshape(seeds, blocks, -1).mean(axis=2)
     value, error = zip(*(mean_and_error(lane) for lane in means), strict=True)
     energies = [
-        [float(energy(VoltageCTRNN(SkewSymmetric.from_matrix(w)), y)) for y in pair]
+        [float(energy(voltage(SkewSymmetric.from_matrix(w)), y)) for y in pair]
         for w, pair in zip(weights, np.stack([y0, final], axis=1), strict=True)
     ]
     first, last = np.asarray(energies).T
@@ -86,7 +87,7 @@ def _follow(
     def one(
         weight: jax.Array, y: jax.Array, vector: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
-        field = materialise(VoltageCTRNN(SkewSymmetric.from_matrix(weight)))
+        field = materialise(voltage(SkewSymmetric.from_matrix(weight)))
 
         def advance(y: jax.Array) -> jax.Array:
             return solver.advance(field, jnp.zeros_like(step), step, y, None, None)[0]

@@ -132,7 +132,8 @@ def _lanes(form: str, weights: np.ndarray, leak: float) -> tuple[AbstractField, 
     activation = Linear() if form == LINEAR else Tanh()
     one = Unconstrained.from_matrix(weights[0])
     every = eqx.filter_vmap(Unconstrained.from_matrix)(jnp.asarray(weights))
-    return with_weights(build(one, activation=activation, leak=leak), every)
+    model = build(one, activation=activation, leak=leak, bias=None, input_weight=None)
+    return with_weights(model, every)
 
 
 def fates_table(runs: list[Runs], duration: float) -> Table:
@@ -203,7 +204,7 @@ def swings_picture(runs: list[Runs], size: int) -> Picture:
 
 def _draw_swings(ax: Axes, run: Runs, index: int) -> None:
     # Windows of equal length in log t, the last of which are long.
-    edges = np.unique(np.geomspace(4, len(run.ts), 28).astype(int))
+    edges = np.unique(np.geomspace(16, len(run.ts), 24).astype(int))
     edges = np.concatenate([[0], edges])
     for lane, ys in enumerate(run.ys):
         with np.errstate(over="ignore", invalid="ignore"):

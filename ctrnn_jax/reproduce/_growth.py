@@ -13,6 +13,7 @@ from ..invariants import energy
 from ..matrices import SkewSymmetric
 from ._claim import Picture, Table
 from ._criteria import fitted_exponent, fitted_slope, mean_and_error
+from ._ensembles import voltage
 from ._methods import Method
 from ._periods import rotation
 from ._style import (
@@ -39,7 +40,7 @@ def scaled_model(
     activation = Linear() if linear else Tanh()
 
     def one(weight: jnp.ndarray) -> VoltageCTRNN:
-        return VoltageCTRNN(SkewSymmetric.from_matrix(weight), activation=activation)
+        return voltage(SkewSymmetric.from_matrix(weight), activation=activation)
 
     return eqx.filter_vmap(one)(jnp.asarray(weights * steps[:, None, None]))
 
@@ -48,7 +49,7 @@ def energies(ys: np.ndarray, *, linear: bool = False) -> np.ndarray:
     """Return H of states `(..., n)`."""
     size = ys.shape[-1]
     weight = SkewSymmetric.from_matrix(np.zeros((size, size)))
-    model = VoltageCTRNN(weight, activation=Linear() if linear else Tanh())
+    model = voltage(weight, activation=Linear() if linear else Tanh())
     return np.asarray(energy(model, jnp.asarray(ys)))
 
 

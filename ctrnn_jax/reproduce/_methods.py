@@ -1,6 +1,7 @@
 """The methods that C3 compares, and what a step of each costs."""
 
 import dataclasses
+from typing import Any
 
 import diffrax
 import equinox as eqx
@@ -19,7 +20,7 @@ from ..integrate import (
 
 # Newton's method squares its error, so that the iterate after one this close is exact
 # to rounding.
-_FINDER = optx.Dogleg(rtol=4e-10, atol=4e-10)
+_FINDER: Any = optx.Dogleg(rtol=4e-10, atol=4e-10)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +68,7 @@ def products_a_step(
     """
     if not method.implicit:
         return float(method.products)
+    assert isinstance(method.solver, ImplicitMidpoint | DiscreteGradient)
     found = _iterations(method.solver, field, jnp.asarray(states), jnp.asarray(step))
     return method.products + (1 + states.shape[1]) * float(jnp.mean(found))
 

@@ -15,7 +15,7 @@ def experiment_settings() -> Iterator[None]:
     """
     enable_x64 = getattr(jax, "enable_x64", None)
     if enable_x64 is None:  # before jax 0.8
-        from jax.experimental import enable_x64
+        from jax.experimental import enable_x64  # pyright: ignore
     with (
         enable_x64(True),
         jax.numpy_dtype_promotion("standard"),

@@ -1,5 +1,8 @@
 """One look for the report's figures: print size, safe for the colour-blind."""
 
+from contextlib import AbstractContextManager
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,12 +19,22 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, YELLOW = (
     "#000000",
     "#F0E442",
 )
-PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+GREY = "#7F7F7F"
+PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, GREY)
 #: With a palette's colours, so that a curve is told apart in grey too.
-DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
+DASHES = (
+    "-",
+    "--",
+    "-.",
+    ":",
+    (0, (5, 1, 1, 1, 1, 1)),
+    (0, (1, 1)),
+    (0, (8, 2)),
+    (0, (3, 1, 1, 1)),
+)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 8.5,
     "axes.titlesize": 9,
     "axes.labelsize": 8.5,
@@ -49,7 +62,7 @@ def panels(
     return figure, list(axes.flat)
 
 
-def styled() -> mpl.rc_context:  # pyright: ignore[reportAttributeAccessIssue]
+def styled() -> AbstractContextManager[None]:
     """Return a context in which text is drawn in the report's style."""
     return mpl.rc_context(_STYLE)
 

@@ -5,12 +5,12 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 
-from ..fields import VoltageCTRNN
 from ..integrate import simulate_ensemble
 from ..matrices import SkewSymmetric
 from ..plot import plot_work_precision
 from ._claim import Picture, Table
 from ._criteria import fitted_slope
+from ._ensembles import voltage
 from ._growth import energies, scaled_model
 from ._methods import Method, products_a_step
 from ._periods import exact_period, rotation, start_at_energy
@@ -81,7 +81,7 @@ def work_precision(
         costs = [
             products_a_step(
                 method,
-                VoltageCTRNN(SkewSymmetric.from_matrix(weight)),
+                voltage(SkewSymmetric.from_matrix(weight)),
                 lane[np.linspace(0, end, 16).astype(int)],
                 float(h),
             )
@@ -128,8 +128,8 @@ def work_table(plane: list[WorkPrecision]) -> Table:
         tuple(rows),
         f"E = 2, ω = 1, t = {_duration(plane[0]):.1f}: whole periods, so that the "
         "exact final state is the first. A product is one with W and its evaluation "
-        "of φ; an implicit iteration counts 1 + n of them. Observed order: slope of the state "
-        "error between 0.01 and 1e-10.",
+        "of φ; an implicit iteration counts 1 + n of them. Observed order: slope of "
+        "the state error between 0.01 and 1e-10.",
     )
 
 

@@ -49,7 +49,7 @@ def settings(*, quick: bool) -> Settings:
         "implicit_count": 10**3 if quick else 10**5,
         "periods": 7,
         "most_log": 10 if quick else 15,
-        "map_count": 200 if quick else 1000,
+        "map_count": 200 if quick else 10_000,
         "map_points": 20 if quick else 80,
     }
 
