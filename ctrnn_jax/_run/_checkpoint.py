@@ -66,29 +66,30 @@ class Checkpoint:
         write_atomically(identity, lambda file: file.write(text.encode()))
         return remark
 
-    def load(self, shapes: list[tuple[int, ...]]) -> tuple[list[Segment], str | None]:
-        """Return the sound segments from the first on, and a remark on a damaged one.
+    def load(
+        self, index: int, shape: tuple[int, int, int]
+    ) -> tuple[Segment | None, str | None]:
+        """Return a segment whose `ys` have this shape, or `None`, and a remark.
 
-        `shapes` are those of `ys`, in order. A damaged segment and all after it are
-        dropped, to be computed again.
+        `None` without a remark: it is not there. With one: it is damaged.
         """
-        segments, remark = [], None
-        for index, shape in enumerate(shapes):
-            path = self._path(index)
-            if not path.exists():
-                break
-            segment = self._read(path, index)
-            if segment is None or segment.ys.shape != shape:
-                start = f"segment {index}" if index else "zero"
-                remark = (
-                    f"The checkpoint {path} is damaged (its SHA-256 does not match): "
-                    f"going on from {start}."
-                )
-                break
-            segments.append(segment)
-        for index in range(len(segments), len(shapes)):
-            self._path(index).unlink(missing_ok=True)
-        return segments, remark
+        path = self._path(index)
+        if not path.exists():
+            return None, None
+        segment = self._read(path, index)
+        if segment is not None and segment.ys.shape == shape:
+            return segment, None
+        start = f"segment {index}" if index else "zero"
+        return None, (
+            f"The checkpoint {path} is damaged (its SHA-256 does not match): going on "
+            f"from {start}."
+        )
+
+    def drop_from(self, index: int) -> None:
+        """Delete this segment and all after it."""
+        for path in self.folder.glob("segment-*.bin"):
+            if path.name >= self._path(index).name:
+                path.unlink()
 
     def save(self, index: int, segment: Segment) -> None:
         """Write one segment, whole or not at all."""

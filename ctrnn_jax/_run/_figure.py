@@ -22,8 +22,9 @@ _SAMPLES_UP_TO = 20_000
 def write_figure(path: Path, config: Config, samples: Samples) -> None:
     """Draw phase portrait, time series and energy error, as far as there are any.
 
-    The portrait shows the first lanes that did not fail, the time series the first
-    of them; the energy error is the largest over all lanes. Long runs are thinned.
+    The portrait shows the first lanes that did not fail (of more than two neurons,
+    whose orbits cross in it, one), the time series the first of them; the energy error
+    is the largest over all lanes. Long runs are thinned.
 
     **Raises:** `ValueError` if every lane failed.
     """
@@ -49,8 +50,11 @@ def _draw(config: Config, samples: Samples, okay: np.ndarray) -> bytes:
     plot.plot_time_series(SimpleNamespace(ts=ts, ys=ys[0]), neurons=shown, ax=series)
     if has_portrait:
         portrait = figure.add_subplot(grid[0, 0])
-        for orbit in ys:
-            plot.plot_phase_portrait(orbit, ax=portrait)
+        if size == 2:
+            for orbit in ys:
+                plot.plot_phase_portrait(orbit, ax=portrait)
+        else:
+            plot.plot_phase_portrait(ys[0], ax=portrait, linewidth=0.6)
     if energies is not None:
         energy = energies[:, thin]
         start = energy[:, 0]

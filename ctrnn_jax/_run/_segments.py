@@ -69,12 +69,6 @@ def run_segments(
     batch, size = problem.y0.shape
     gap = (values["time.t1"] - values["time.t0"]) / (values["time.saves"] - 1)
     no_energy = why_no_energy(problem)
-    done, damage = checkpoint.load([(batch, length, size) for length in lengths])
-    if damage is not None:
-        remark(damage)
-    elif done:
-        remark(f"Going on from a checkpoint, {len(done)} of {len(lengths)} segments.")
-
     ys = np.full((batch, values["time.saves"], size), np.nan, problem.y0.dtype)
     ys[:, 0] = problem.y0
     energies = None
@@ -83,11 +77,19 @@ def run_segments(
         energies[:, 0] = energy(problem.model, problem.y0)
     status = np.zeros(batch, np.int32)
     advance = _advance_by(problem, gap, values["time.dt0"], no_energy is None)
-    last = 0
+    last, resuming = 0, True
     for index, length in enumerate(lengths):
-        if index < len(done):
-            segment = done[index]
-        else:
+        segment = None
+        if resuming:
+            segment, damage = checkpoint.load(index, (batch, length, size))
+            resuming = segment is not None
+            if damage is not None:
+                remark(damage)
+            elif index and not resuming:
+                remark(f"Going on after {index} of {len(lengths)} segments.")
+            if not resuming:
+                checkpoint.drop_from(index)
+        if segment is None:
             fresh = advance(problem.model, jnp.asarray(ys[:, last]), length)
             segment = Segment(*(np.asarray(part) for part in fresh))
             checkpoint.save(index, segment)

@@ -59,7 +59,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes(
     interrupted(segment)
     assert ctrnn.small(out) == 0
     if segment:
-        assert f"checkpoint, {segment} of {SEGMENTS}" in ctrnn.stderr
+        assert f"Going on after {segment} of {SEGMENTS} segments" in ctrnn.stderr
     assert out.read_bytes() == reference
     assert not _partial(out).exists()
 
@@ -280,6 +280,6 @@ def test_a_run_stopped_and_killed_ends_with_the_same_bytes(ctrnn, tmp_path):
     code, _ = stop(4, signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert ctrnn(*arguments, out) == 0
-    assert "Going on from a checkpoint" in ctrnn.stderr
+    assert "Going on after" in ctrnn.stderr
     assert ctrnn(*arguments, whole) == 0
     assert out.read_bytes() == whole.read_bytes()
