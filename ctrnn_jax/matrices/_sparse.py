@@ -130,7 +130,7 @@ class SparseSkew(AbstractWeight):
 
     @property
     def size(self) -> int:
-        return self._graph.order.shape[0]
+        return self._graph.rank.shape[0]
 
     @property
     def num_edges(self) -> int:
@@ -139,9 +139,7 @@ class SparseSkew(AbstractWeight):
 
     @property
     def independent_sets(self) -> tuple[Array, ...]:
-        offsets, _ = self._graph.offsets
-        bounds = zip(offsets, offsets[1:], strict=False)
-        return tuple(self._graph.order[start:stop] for start, stop in bounds)
+        return self._graph.order
 
     def as_matrix(self) -> Matrix:
         dense = jnp.zeros((self.size, self.size), self.values.dtype)
@@ -197,19 +195,19 @@ class _Graph(eqx.Module):
     target: Int[Array, " directed"]
     edge: Int[Array, " directed"]
     forward: Int[Array, " directed"]
-    # Neurons sorted by colour, and the place of each in that order.
-    order: Int[Array, " n"]
+    # The neurons of each colour, and the place of each when these are joined.
+    order: tuple[Int[Array, " _"], ...]
     rank: Int[Array, " n"]
-    # One empty array a colour, which holds nothing but its shape: neurons of this
-    # colour × edges that leave them × 0. A shape is static under jit, as slicing
-    # needs, and yet saved and checked with the leaves, as a static field is not.
-    sizes: tuple[Int[Array, "_ _ 0"], ...]
+    # One array a colour that holds nothing but its shape: edges that leave it × 0. A
+    # shape is static under jit, as slicing needs, and yet saved and checked with the
+    # leaves, as a static field is not.
+    sizes: tuple[Int[Array, "_ 0"], ...]
 
     @property
     def offsets(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Where each colour starts among the neurons, and among the edges."""
-        nodes = (0, *itertools.accumulate(array.shape[0] for array in self.sizes))
-        edges = (0, *itertools.accumulate(array.shape[1] for array in self.sizes))
+        nodes = (0, *itertools.accumulate(array.shape[0] for array in self.order))
+        edges = (0, *itertools.accumulate(array.shape[0] for array in self.sizes))
         return nodes, edges
 
     @classmethod
@@ -227,11 +225,13 @@ class _Graph(eqx.Module):
             target=jnp.asarray(np.concatenate([cols, rows])[by_source], jnp.int32),
             edge=jnp.asarray(np.tile(np.arange(rows.size), 2)[by_source], jnp.int32),
             forward=jnp.asarray(np.repeat([1, -1], rows.size)[by_source], jnp.int8),
-            order=jnp.asarray(order, jnp.int32),
+            order=tuple(
+                jnp.asarray(part, jnp.int32)
+                for part in np.split(order, np.cumsum(nodes)[:-1])
+            ),
             rank=jnp.asarray(rank),
             sizes=tuple(
-                jnp.zeros((*shape, 0), jnp.int8)
-                for shape in zip(nodes.tolist(), edges.tolist(), strict=True)
+                jnp.asarray(np.empty((count, 0), np.int8)) for count in edges.tolist()
             ),
         )
 
