@@ -29,15 +29,15 @@ def throw_unless_okay(value: PyTree, result: RESULTS) -> PyTree:
     return result.error_if(value, ~okay)
 
 
-def fail_where(
-    failed: Bool[Array, " batch"], result: RESULTS, failure: RESULTS
-) -> RESULTS:
-    """Return `result` with `failure` in the lanes that failed and were okay before."""
+def mark_nonfinite(failed: Bool[Array, "*batch"], result: RESULTS) -> RESULTS:
+    """Return `result` with `RESULTS.nonfinite` where `failed` and okay before."""
 
     def one(failed: Bool[Array, ""], result: RESULTS) -> RESULTS:
-        return RESULTS.where(failed & diffrax.is_okay(result), failure, result)
+        worse = failed & diffrax.is_okay(result)
+        # The checker sees an enum's literal, not the type its members have.
+        return RESULTS.where(worse, RESULTS.nonfinite, result)  # pyright: ignore[reportArgumentType]
 
-    return jax.vmap(one)(failed, result)
+    return jax.vmap(one)(failed, result) if failed.ndim else one(failed, result)
 
 
-__all__ = ["RESULTS", "fail_where", "throw_unless_okay"]
+__all__ = ["RESULTS", "mark_nonfinite", "throw_unless_okay"]

@@ -6,10 +6,13 @@ inside the library), `time` counts samples. See `CONVENTIONS.md`.
 
 from typing import TypeAlias
 
+import numpy as np
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree, UInt32
 
 Scalar: TypeAlias = Float[Array, ""]
+ScalarLike: TypeAlias = Float[Array, ""] | np.ndarray | float | int
+"""A scalar array or a Python number, such as a time."""
 Vector: TypeAlias = Float[Array, " n"]
 Matrix: TypeAlias = Float[Array, "n n"]
 State: TypeAlias = Float[Array, "n *batch"]
@@ -28,6 +31,7 @@ __all__ = [
     "Matrix",
     "PyTree",
     "Scalar",
+    "ScalarLike",
     "State",
     "Vector",
 ]

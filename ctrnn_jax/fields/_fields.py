@@ -5,7 +5,7 @@ from abc import abstractmethod
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._types import Array, ArrayLike, DTypeLike, Float, State
+from .._types import Array, ArrayLike, DTypeLike, Float, ScalarLike, State
 from ..matrices._base import AbstractWeight, contract
 from ..matrices._checks import as_floating, as_scalar, is_concrete
 from ._activations import Tanh
@@ -47,7 +47,7 @@ class AbstractField(eqx.Module):
         self.input_weight = _check_input_weight(input_weight, weight)
 
     @abstractmethod
-    def __call__(self, t: Float[Array, ""], y: State, inputs: Inputs = None) -> State:
+    def __call__(self, t: ScalarLike, y: State, inputs: Inputs = None) -> State:
         """Return dy/dt for one state `(n,)`, or for lanes `(n, batch)`."""
 
     @property
@@ -60,9 +60,7 @@ class AbstractField(eqx.Module):
         """Whether a leak term is present; `False` only for the literal 0."""
         return not (isinstance(self.leak, float) and self.leak == 0.0)
 
-    def drive(
-        self, t: Float[Array, ""], inputs: Inputs
-    ) -> Float[Array, "n *batch"] | None:
+    def drive(self, t: ScalarLike, inputs: Inputs) -> Float[Array, "n *batch"] | None:
         """Return $B u(t) + b$, or `None` where neither is present."""
         if inputs is None:
             return self.bias
@@ -110,7 +108,7 @@ class VoltageCTRNN(AbstractField):
     **Reference:** Beer (1995); Casoni et al. (2025), arXiv 2504.13951.
     """
 
-    def __call__(self, t: Float[Array, ""], y: State, inputs: Inputs = None) -> State:
+    def __call__(self, t: ScalarLike, y: State, inputs: Inputs = None) -> State:
         out = self.weight.mv(self.activation(y))
         if self.has_leak:
             out = out - as_row(self.leak, y) * y
@@ -129,7 +127,7 @@ class RateCTRNN(AbstractField):
     two forms, Miller and Fumarola (2012).
     """
 
-    def __call__(self, t: Float[Array, ""], y: State, inputs: Inputs = None) -> State:
+    def __call__(self, t: ScalarLike, y: State, inputs: Inputs = None) -> State:
         drive = self.drive(t, inputs)
         current = self.weight.mv(y)
         if drive is not None:

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, DTypeLike, Float
+from .._types import Array, DTypeLike, Float, ScalarLike
 from ..matrices._checks import as_floating, is_concrete
 
-Inputs: TypeAlias = Callable[[Array], Array] | diffrax.AbstractPath | None
+Inputs: TypeAlias = Callable[[ScalarLike], Array] | diffrax.AbstractPath | None
 """u(t) as a callable `t -> (m,)`, a diffrax path, or `None` for no drive."""
 
 
@@ -63,7 +63,7 @@ class SampledInputs(eqx.Module):
                 f"{self.values.dtype}."
             )
 
-    def __call__(self, t: Float[Array, ""]) -> Float[Array, " m"]:
+    def __call__(self, t: ScalarLike) -> Float[Array, " m"]:
         if self.method == "hold":
             latest = jnp.searchsorted(self.ts, t, side="right") - 1
             return self.values[jnp.maximum(latest, 0)]
@@ -72,7 +72,7 @@ class SampledInputs(eqx.Module):
 
 
 def evaluate_inputs(
-    inputs: Inputs, t: Float[Array, ""], dtype: DTypeLike
+    inputs: Inputs, t: ScalarLike, dtype: DTypeLike
 ) -> Float[Array, "m *batch"]:
     """Return u(t) in `dtype`, shape `(m,)` or, one column a lane, `(m, batch)`."""
     if inputs is None:

@@ -7,8 +7,9 @@ from typing import ClassVar
 import diffrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from .._types import Array, Float, PyTree, State
+from .._types import Array, Float, PyTree, ScalarLike, State
 from ..fields import AbstractField, materialise
 from ..fields._fields import as_column, as_row
 from ..fields._inputs import Inputs
@@ -59,8 +60,8 @@ class AbstractFieldSolver(diffrax.AbstractSolver):
     def init(
         self,
         terms: diffrax.AbstractTerm,
-        t0: Array,
-        t1: Array,
+        t0: ScalarLike,
+        t1: ScalarLike,
         y0: Array,
         args: Inputs,
     ) -> PyTree:
@@ -71,12 +72,12 @@ class AbstractFieldSolver(diffrax.AbstractSolver):
     def step(
         self,
         terms: diffrax.AbstractTerm,
-        t0: Array,
-        t1: Array,
+        t0: ScalarLike,
+        t1: ScalarLike,
         y0: Array,
         args: Inputs,
         solver_state: PyTree,
-        made_jump: Array | bool,
+        made_jump: Array | np.ndarray | bool,
     ) -> tuple[Array, None, dict[str, Array], PyTree, diffrax.RESULTS]:
         field, t, h = unwrap(terms, t0, t1)
         carry, slope0 = jax.lax.cond(
@@ -88,18 +89,19 @@ class AbstractFieldSolver(diffrax.AbstractSolver):
         return y1, None, dense_info, (carry, slope1), result
 
     def func(
-        self, terms: diffrax.AbstractTerm, t0: Array, y0: Array, args: Inputs
+        self, terms: diffrax.AbstractTerm, t0: ScalarLike, y0: Array, args: Inputs
     ) -> Array:
         return terms.vf(t0, y0, args)
 
 
 def unwrap(
-    terms: diffrax.AbstractTerm, t0: Array, t1: Array
+    terms: diffrax.AbstractTerm, t0: ScalarLike, t1: ScalarLike
 ) -> tuple[AbstractField, Array, Array]:
     """Return the field inside `terms`, the physical time of `t0`, and the step."""
     term = terms
-    while hasattr(term, "term"):
-        term = term.term
+    # diffrax wraps the term it was given, to run backwards in time.
+    while (inner := getattr(term, "term", None)) is not None:
+        term = inner
     field = getattr(term, "vector_field", None)
     if not isinstance(field, AbstractField):
         raise ValueError(

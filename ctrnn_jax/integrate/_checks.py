@@ -1,41 +1,12 @@
 """What simulate and simulate_ensemble refuse before any work is done."""
 
-import jax
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
 from .._types import Array, Float
 from ..fields import AbstractField
-
-
-def is_concrete(x: object) -> bool:
-    """Whether the numbers in `x` can be looked at now (not under a JAX transform)."""
-    return not isinstance(x, jax.core.Tracer)
-
-
-def as_floating(name: str, value: object) -> Float[Array, "*shape"]:
-    """Return `value` as a floating JAX array, refusing silent casts.
-
-    **Raises:** `ValueError` for an integer or complex array, and for a float64 one
-    that JAX would round to float32 because x64 is off.
-    """
-    dtype = getattr(value, "dtype", None)
-    if dtype == np.float64 and not jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]
-        raise ValueError(
-            f"{name} is float64 but JAX would round it to float32. Either turn on "
-            'double precision, jax.config.update("jax_enable_x64", True), or pass '
-            f"{name}.astype(numpy.float32) on purpose."
-        )
-    array = jnp.asarray(value)
-    if dtype is None and jnp.issubdtype(array.dtype, jnp.integer):
-        # A Python list of whole numbers states no dtype; an integer array does.
-        array = array.astype(float)
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise ValueError(
-            f"{name} must be floating, got dtype {array.dtype}; use "
-            f"{name}.astype(float)."
-        )
-    return array
+from ..matrices._checks import as_floating, is_concrete
 
 
 def check_state(y0: object, model: object, *, ndim: int) -> Float[Array, "*shape"]:
@@ -43,7 +14,7 @@ def check_state(y0: object, model: object, *, ndim: int) -> Float[Array, "*shape
 
     **Raises:** `ValueError` saying which shape or dtype was expected.
     """
-    array = as_floating("y0", y0)
+    array = as_floating("y0", y0, finite=False)
     expected = "(n,)" if ndim == 1 else "(batch, n)"
     if array.ndim != ndim:
         hint = (
@@ -107,3 +78,12 @@ def check_step(dt0: object) -> None:
     value = np.asarray(dt0)
     if value.ndim != 0 or not 0 < float(value) < np.inf:
         raise ValueError(f"dt0 must be a positive finite number, got {dt0}.")
+
+
+def check_increasing(ts: Float[Array, " time"]) -> Float[Array, " time"]:
+    """Return times that are checked at run time, in the dtype they will be used in."""
+    return eqx.error_if(
+        ts,
+        ~(jnp.all(jnp.isfinite(ts)) & jnp.all(jnp.diff(ts) > 0)),
+        "ts must be finite and strictly increasing in the dtype of y0.",
+    )

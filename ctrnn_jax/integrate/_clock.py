@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Float, PyTree
-from ._checks import is_concrete
+from .._types import Array, Float, PyTree, ScalarLike
+from ..matrices._checks import is_concrete
+from ._checks import check_increasing
 
 
 class ClockTerm(diffrax.AbstractTerm):
@@ -24,16 +25,16 @@ class ClockTerm(diffrax.AbstractTerm):
     origin: Float[Array, ""]
     step: Float[Array, ""]
 
-    def vf(self, t: Array, y: Array, args: PyTree) -> Array:
+    def vf(self, t: ScalarLike, y: Array, args: PyTree) -> Array:
         return self.vector_field(self.time(t), y, args)
 
-    def contr(self, t0: Array, t1: Array, **kwargs: object) -> Array:
-        return (t1 - t0) * self.step
+    def contr(self, t0: ScalarLike, t1: ScalarLike, **kwargs: object) -> Array:
+        return jnp.subtract(t1, t0) * self.step
 
     def prod(self, vf: Array, control: Array) -> Array:
         return jax.tree.map(lambda leaf: control * leaf, vf)
 
-    def time(self, count: Array) -> Array:
+    def time(self, count: Array | np.ndarray | float) -> Array:
         """Return the physical time after `count` steps."""
         return self.origin + count * self.step
 
@@ -54,16 +55,16 @@ class ClockInterpolation(diffrax.AbstractPath):
         return self.origin + self.interpolation.t1 * self.step
 
     def evaluate(
-        self, t0: Array | float, t1: Array | float | None = None, left: bool = True
+        self, t0: ScalarLike, t1: ScalarLike | None = None, left: bool = True
     ) -> Array:
         end = None if t1 is None else self._count(t1)
         return self.interpolation.evaluate(self._count(t0), end, left)
 
-    def derivative(self, t: Array | float, left: bool = True) -> Array:
+    def derivative(self, t: ScalarLike, left: bool = True) -> Array:
         return self.interpolation.derivative(self._count(t), left) / self.step
 
-    def _count(self, t: Array | float) -> Array:
-        return (t - self.origin) / self.step
+    def _count(self, t: ScalarLike) -> Array:
+        return jnp.subtract(t, self.origin) / self.step
 
 
 class Grid(eqx.Module):
@@ -83,7 +84,7 @@ class Grid(eqx.Module):
 
 
 def lay_grid(
-    ts: Float[Array, " time"] | np.ndarray, dt0: Array | float, dtype: jnp.dtype
+    ts: Float[Array, " time"] | np.ndarray, dt0: ScalarLike, dtype: jnp.dtype
 ) -> Grid:
     """Divide the span of `ts` into equal steps no longer than `dt0`.
 
@@ -91,9 +92,13 @@ def lay_grid(
     """
     if isinstance(ts, np.ndarray) and is_concrete(dt0):
         return _lay_concrete_grid(ts, float(dt0), dtype)
-    times = jnp.asarray(ts, dtype)
+    times = check_increasing(jnp.asarray(ts, dtype))
+    longest = jnp.asarray(dt0, dtype)
+    longest = eqx.error_if(
+        longest, ~(longest > 0), "dt0 must be a positive finite number."
+    )
     span = times[-1] - times[0]
-    exact = jax.lax.stop_gradient(span / dt0)
+    exact = jax.lax.stop_gradient(span / longest)
     # A relative excess that is only rounding does not add a step.
     rounding = 16 * jnp.finfo(dtype).eps
     num_steps = jnp.maximum(jnp.ceil(exact * (1 - rounding)), 1)

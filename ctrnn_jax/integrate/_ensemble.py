@@ -1,7 +1,7 @@
 """Solve many trajectories at once, at the speed of the machine."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import diffrax
@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, PartitionSpec
 
-from .._results import RESULTS, fail_where, throw_unless_okay
-from .._types import Array, ArrayLike, Float, PyTree
+from .._results import RESULTS, mark_nonfinite, throw_unless_okay
+from .._types import Array, ArrayLike, Float, PyTree, ScalarLike
 from ..fields import AbstractField
 from ..matrices._base import UNROLL_SHARED
 from ._base import AbstractFieldSolver
@@ -44,12 +44,12 @@ _PER_LANE_BYTES = 4 * 1024
 
 def simulate_ensemble(
     model: AbstractField,
-    y0: object,
-    ts: object,
+    y0: ArrayLike | Sequence,
+    ts: ArrayLike | Sequence,
     *,
-    dt0: object = None,
+    dt0: ScalarLike | None = None,
     solver: diffrax.AbstractSolver | None = None,
-    inputs: object = None,
+    inputs: PyTree = None,
     model_axes: PyTree = None,
     stepsize_controller: diffrax.AbstractStepSizeController | None = None,
     event: diffrax.Event | None = None,
@@ -101,12 +101,14 @@ def simulate_ensemble(
     constant = stepsize_controller is None or isinstance(
         stepsize_controller, diffrax.ConstantStepSize
     )
+    grid = None
     if constant and dt0 is None:
         raise ValueError(
             "dt0 is needed with a constant step size; give dt0=..., or choose the "
             "step adaptively with stepsize_controller=diffrax.PIDController(...)."
         )
-    grid = lay_grid(times, dt0, state.dtype) if constant else None
+    if constant and dt0 is not None:
+        grid = lay_grid(times, dt0, state.dtype)
     plain = event is None and adjoint is None and max_steps is None
     if grid is None or grid.stride is None or not plain or not has_fixed_step(solver):
         return _run_vmapped(
@@ -174,15 +176,18 @@ def _run_fixed(
     start = replace_lanes(ok, y0, 0.0)
 
     def run(
-        own: PyTree, start: Float[Array, "lanes n"], shared: PyTree
+        own: PyTree, start: Float[Array, "lanes n"], everywhere: PyTree
     ) -> tuple[Float[Array, "lanes time n"], RESULTS]:
-        field = eqx.combine(own, shared[0])
-        return _run_chunks(field, mask, start, *shared[1:], solver, intervals, stride)
+        shared, inputs, origin, step = everywhere
+        field = eqx.combine(own, shared)
+        return _run_chunks(
+            field, mask, start, inputs, origin, step, solver, intervals, stride
+        )
 
     ys, result = _shard(run, own, start, (shared, inputs, origin, step))
     # A frozen lane is finite, but past the bound at which it was frozen.
     finite = ok & alive(ys[:, -1].T)
-    result = fail_where(~finite, result, RESULTS.nonfinite)
+    result = mark_nonfinite(~finite, result)
     ys = jnp.where(finite[:, None, None], ys, jnp.nan)
     if throw:
         ys = throw_unless_okay(ys, result)
@@ -293,10 +298,11 @@ def _run_lanes(
     y0 = start.T
     batched = any(jax.tree.leaves(mask.weight))
     structured = batched and field.weight.independent_sets is not None
-    by_lane = isinstance(solver, AbstractFieldSolver) and (
+    by_lane = False
+    if isinstance(solver, AbstractFieldSolver) and (
         structured or not solver.steps_lanes
-    )
-    if by_lane:
+    ):
+        by_lane = True
         advance, begin = _by_lane(solver, *materialise_lanes(field, mask), inputs)
     else:
         advance, begin = _all_lanes(solver, lanes_last(field, mask), inputs)
@@ -375,8 +381,8 @@ def _run_vmapped(
     mask: PyTree,
     y0: Float[Array, "batch n"],
     times: ArrayLike,
-    dt0: object,
-    inputs: object,
+    dt0: ScalarLike | None,
+    inputs: PyTree,
     throw: bool,
     **options: object,
 ) -> diffrax.Solution:
@@ -397,7 +403,7 @@ def _run_vmapped(
         )
 
     solution = eqx.filter_vmap(one)(own, replace_lanes(ok, y0, 0.0))
-    result = fail_where(~ok, solution.result, RESULTS.nonfinite)
+    result = mark_nonfinite(~ok, solution.result)
     okay = diffrax.is_okay(result)
     ys = jnp.where(okay[:, None, None], solution.ys, jnp.nan)
     if throw:

@@ -22,7 +22,9 @@ Step: TypeAlias = Callable[
 
 def has_fixed_step(solver: diffrax.AbstractSolver) -> bool:
     """Whether `fixed_step` knows the method."""
-    return isinstance(solver, AbstractFieldSolver | diffrax.AbstractERK | diffrax.Euler)
+    if isinstance(solver, diffrax.AbstractERK):
+        return isinstance(solver.tableau, diffrax.ButcherTableau)
+    return isinstance(solver, AbstractFieldSolver | diffrax.Euler)
 
 
 def fixed_step(solver: diffrax.AbstractSolver) -> Step:
@@ -32,6 +34,7 @@ def fixed_step(solver: diffrax.AbstractSolver) -> Step:
     if isinstance(solver, diffrax.Euler):
         return _euler_step
     assert isinstance(solver, diffrax.AbstractERK)
+    assert isinstance(solver.tableau, diffrax.ButcherTableau)
     return _explicit_step(solver.tableau)
 
 

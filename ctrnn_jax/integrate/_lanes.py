@@ -49,7 +49,9 @@ def lanes_last(field: AbstractField, mask: PyTree) -> AbstractField:
         lambda part: eqx.combine(part, shared).as_matrix(), out_axes=-1
     )
     weight = DenseWeight(
-        build(own), field.weight.is_skew, field.weight.has_zero_diagonal
+        matrix=build(own),
+        is_skew=field.weight.is_skew,
+        has_zero_diagonal=field.weight.has_zero_diagonal,
     )
     return eqx.tree_at(lambda field: field.weight, moved, weight)
 

@@ -1,6 +1,7 @@
 """Solve one trajectory: diffrax, with its silent failures made loud."""
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
 import diffrax
 import equinox as eqx
@@ -8,24 +9,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._results import RESULTS, throw_unless_okay
-from .._types import Array, Float, PyTree
+from .._results import mark_nonfinite, throw_unless_okay
+from .._types import Array, ArrayLike, Float, PyTree, ScalarLike
 from ..fields import AbstractField, materialise
 from ._base import AbstractFieldSolver
-from ._checks import check_state, check_step, check_times
+from ._checks import check_increasing, check_state, check_step, check_times
 from ._clock import ClockInterpolation, ClockTerm, Grid, lay_grid
 
 _ADAPTIVE_MAX_STEPS = 2**16
 
 
 def simulate(
-    model: object,
-    y0: object,
-    ts: object,
+    model: Callable,
+    y0: ArrayLike | Sequence,
+    ts: ArrayLike | Sequence,
     *,
-    dt0: object = None,
+    dt0: ScalarLike | None = None,
     solver: diffrax.AbstractSolver | None = None,
-    inputs: object = None,
+    inputs: PyTree = None,
     stepsize_controller: diffrax.AbstractStepSizeController | None = None,
     saveat: diffrax.SaveAt | None = None,
     event: diffrax.Event | None = None,
@@ -74,10 +75,6 @@ def simulate(
         else stepsize_controller
     )
     adjoint = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
-    if not callable(model):
-        raise ValueError(
-            f"model must be a CTRNN or a function f(t, y, args), got {model!r}."
-        )
     state = check_state(y0, model, ndim=1)
     times = check_times(ts, state.dtype)
     if dt0 is not None:
@@ -114,7 +111,7 @@ def simulate(
         model,
         state,
         jnp.asarray(times, state.dtype),
-        None if dt0 is None else jnp.asarray(dt0, state.dtype),  # pyright: ignore[reportArgumentType]
+        None if dt0 is None else jnp.asarray(dt0, state.dtype),
         solver,
         inputs,
         controller,
@@ -149,9 +146,8 @@ def _solve_on_grid(
     max_steps: int,
     throw: bool,
 ) -> diffrax.Solution:
-    times = _increasing(jnp.asarray(ts, y0.dtype))
-    step = eqx.error_if(grid.step, ~(grid.step > 0), "dt0 must be positive and finite.")
-    term = ClockTerm(_prepare(model), times[0], step)
+    times = check_increasing(jnp.asarray(ts, y0.dtype))
+    term = ClockTerm(_prepare(model), times[0], grid.step)
     wanted = diffrax.SaveAt(ts=grid.counts) if saveat is None else saveat
     if saveat is not None:
         wanted = _on_clock(saveat, term)
@@ -171,7 +167,7 @@ def _solve_on_grid(
     )
     interpolation = solution.interpolation
     if interpolation is not None:
-        interpolation = ClockInterpolation(interpolation, times[0], step)
+        interpolation = ClockInterpolation(interpolation, times[0], grid.step)
     solution = dataclasses.replace(
         solution,
         t0=times[0],
@@ -197,7 +193,7 @@ def _solve_adaptively(
     max_steps: int,
     throw: bool,
 ) -> diffrax.Solution:
-    ts = _increasing(ts)
+    ts = check_increasing(ts)
     solution = _diffeqsolve(
         diffrax.ODETerm(_prepare(model)),
         solver,
@@ -230,12 +226,13 @@ def _diffeqsolve(
     max_steps: int,
 ) -> diffrax.Solution:
     """Run diffrax, and let the final state too decide whether it succeeded."""
-    both = eqx.tree_at(
-        lambda s: s.subs,
-        saveat,
-        (saveat.subs, diffrax.SubSaveAt(t1=True)),
-        is_leaf=lambda x: x is None,
-    )
+    # Backsolve refuses a second thing to save; there the last sample stands in.
+    watched = not isinstance(adjoint, diffrax.BacksolveAdjoint)
+    if watched:
+        final_save = (saveat.subs, diffrax.SubSaveAt(t1=True))
+        saveat = eqx.tree_at(
+            lambda s: s.subs, saveat, final_save, is_leaf=lambda x: x is None
+        )
     solution = diffrax.diffeqsolve(
         term,
         solver,
@@ -244,34 +241,28 @@ def _diffeqsolve(
         dt0,
         y0,
         args=inputs,
-        saveat=both,
+        saveat=saveat,
         stepsize_controller=controller,
         event=event,
         adjoint=adjoint,
         max_steps=max_steps,
         throw=False,
     )
-    (ts, _), (ys, final) = solution.ts, solution.ys
+    if watched:
+        assert solution.ts is not None and solution.ys is not None
+        (ts, _), (ys, final) = solution.ts, solution.ys
+    else:
+        ts = solution.ts
+        ys = final = solution.ys
+        assert final is not None
     # A state that is not finite never recovers, so the last one speaks for all.
-    finite = jnp.all(jnp.isfinite(final))
-    result = RESULTS.where(
-        diffrax.is_okay(solution.result) & ~finite,
-        RESULTS.nonfinite,
-        solution.result,
-    )
+    finite = jnp.all(jnp.isfinite(final[-1]))
+    result = mark_nonfinite(~finite, solution.result)
     return dataclasses.replace(solution, ts=ts, ys=ys, result=result)
 
 
 def _prepare(model: PyTree) -> PyTree:
     return materialise(model) if isinstance(model, AbstractField) else model
-
-
-def _increasing(ts: Float[Array, " time"]) -> Float[Array, " time"]:
-    return eqx.error_if(
-        ts,
-        ~(jnp.all(jnp.isfinite(ts)) & jnp.all(jnp.diff(ts) > 0)),
-        "ts must be finite and strictly increasing in the dtype of y0.",
-    )
 
 
 def _on_clock(saveat: diffrax.SaveAt, term: ClockTerm) -> diffrax.SaveAt:
