@@ -45,7 +45,7 @@ def load_sunspots() -> Sunspots:
 
     **Raises:** `ValueError` if the installed file is not whole.
     """
-    file = resources.files(__package__) / "data" / "sunspots.csv"
+    file = resources.files("ctrnn_jax.tasks") / "data" / "sunspots.csv"
     with file.open(encoding="utf-8") as lines:
         rows = [line for line in lines if not line.startswith("#")]
     table = np.loadtxt(rows[1:], delimiter=",", ndmin=2)
