@@ -46,10 +46,15 @@ class Checkpoint:
     def open(self, *, fresh: bool) -> str | None:
         """Prepare the folder; return a remark if what lay there cannot be used.
 
+        `fresh` drops what lay there, unless it was itself begun so: the same command
+        goes on, whatever its options.
+
         **Raises:** `RefusedError` if it belongs to another specification.
         """
-        identity = self.folder / "run.json"
+        identity, begun_fresh = self.folder / "run.json", self.folder / "fresh"
         remark = None
+        if fresh and begun_fresh.exists() and self._is_mine(identity):
+            return None
         if not fresh and identity.exists():
             found = _read_identity(identity)
             if found == self.identity:
@@ -64,6 +69,8 @@ class Checkpoint:
         self._drop_files()
         text = json.dumps(self.identity, indent=1, sort_keys=True)
         write_atomically(identity, lambda file: file.write(text.encode()))
+        if fresh:
+            write_atomically(begun_fresh, lambda file: file.write(b""))
         return remark
 
     def load(
@@ -114,9 +121,12 @@ class Checkpoint:
             self.remove()
 
     def _drop_files(self) -> None:
-        for pattern in ("segment-*.bin", ".segment-*.tmp", "run.json", ".run.json.tmp"):
-            for path in self.folder.glob(pattern):
+        for name in ("segment-*.bin", "run.json", "fresh"):
+            for path in [*self.folder.glob(name), *self.folder.glob(f".{name}.tmp")]:
                 path.unlink()
+
+    def _is_mine(self, identity: Path) -> bool:
+        return identity.exists() and _read_identity(identity) == self.identity
 
     def _path(self, index: int) -> Path:
         return self.folder / f"segment-{index:06d}.bin"

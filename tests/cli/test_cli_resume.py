@@ -141,6 +141,15 @@ def test_another_specification_does_not_resume_unless_told_to(ctrnn, out, interr
     assert read(out)[0]["config"]["time.dt0"] == 0.125
 
 
+def test_fresh_drops_the_checkpoint_of_a_run_that_was_not_begun_so(
+    ctrnn, out, reference, interrupted
+):
+    interrupted(2)
+    assert ctrnn.small(out, "--fresh") == 0
+    assert "Going on" not in ctrnn.stderr
+    assert out.read_bytes() == reference
+
+
 def test_other_versions_do_not_resume(ctrnn, out, interrupted, monkeypatch):
     interrupted(2)
     identity = _partial(out) / "run.json"
@@ -196,7 +205,9 @@ def test_a_full_disk_keeps_what_is_done_and_leaves_nothing_half_written(
     def fsync(descriptor):
         nonlocal count
         count += 1
-        if count > 6:  # each file is one call for itself and one for its folder
+        # A file is one call for itself and one for its folder: run.json, the mark of
+        # --fresh, two segments.
+        if count > 8:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
@@ -207,9 +218,8 @@ def test_a_full_disk_keeps_what_is_done_and_leaves_nothing_half_written(
     assert out.read_bytes() == reference  # the earlier result
     assert len(_segments(out)) == 2
     assert list(out.parent.rglob(".*")) == []
-    # The earlier result is still another one, so replacing it must be said again;
-    # a checkpoint of the new one would be dropped by it.
     assert ctrnn.small(out, "--dt0", "0.125", "--fresh") == 0
+    assert "Going on after 2 of 4 segments" in ctrnn.stderr
     assert read(out)[0]["config"]["time.dt0"] == 0.125
 
 
