@@ -192,8 +192,9 @@ def swings_picture(runs: list[Runs], size: int) -> Picture:
     return Picture.from_figure(
         figure,
         name="who_keeps_oscillating",
-        caption=f"Swing of the activity over time for n = {size}, all seeds. While "
-        "linear, only a skew W or one similar to it stays level. With tanh the skew "
+        caption=f"Swing of the activity over time for n = {size}, all seeds (what "
+        "grows fast is off the scale from the start). While linear, only a skew W "
+        "or one similar to it stays level. With tanh the skew "
         "ones stay level; a similar one is no longer safe, and some unconstrained "
         "networks with gain against their leak keep swinging by saturation.",
         alt="Two log-log panels of the swing of activity against time, linear and "

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..fields import Linear, Tanh, VoltageCTRNN
 from ..integrate import simulate_ensemble
-from ..invariants import energy
 from ..matrices import SkewSymmetric
 from ._claim import Picture, Table
 from ._criteria import fitted_exponent, fitted_slope, mean_and_error
@@ -46,11 +45,9 @@ def scaled_model(
 
 
 def energies(ys: np.ndarray, *, linear: bool = False) -> np.ndarray:
-    """Return H of states `(..., n)`."""
-    size = ys.shape[-1]
-    weight = SkewSymmetric.from_matrix(np.zeros((size, size)))
-    model = voltage(weight, activation=Linear() if linear else Tanh())
-    return np.asarray(energy(model, jnp.asarray(ys)))
+    """Return H = ΣΦ(xᵢ) of states `(..., n)`."""
+    activation = Linear() if linear else Tanh()
+    return np.asarray(activation.potential(jnp.asarray(ys)).sum(axis=-1))
 
 
 @dataclasses.dataclass(frozen=True)

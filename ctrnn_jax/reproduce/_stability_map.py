@@ -92,7 +92,8 @@ def stability_table(found: StabilityMap) -> Table:
         tuple(rows),
         "First growth: the smallest of "
         f"{len(found.angle)} values of h·ω up to 4 at which the linear energy more "
-        "than doubled (a split step keeps a nearby energy, and H only swings). Worst: log₁₀ of final over first energy, its largest over h·ω "
+        "than doubled (a split step keeps a nearby energy, and H only "
+        "swings). Worst: log₁₀ of final over first energy, its largest over h·ω "
         "(99 stands for overflow). Start (1, 0).",
     )
 

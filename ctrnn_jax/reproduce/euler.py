@@ -131,6 +131,7 @@ def _findings(
     others = np.concatenate([g.exponents(g.shifted).ravel() for g in growths])
     by_name = {run.method.name: run for run in runs}
     euler = by_name["Euler"]
+    names = [method.name for method in found.methods]
     final = {name: run.error[-1] for name, run in by_name.items()}
     trend = {
         name: fitted_exponent(run.counts, np.maximum.accumulate(run.error) + 1e-18)
@@ -163,6 +164,13 @@ def _findings(
             "holds" if found.tanh.max() < 6 < found.linear.max() else "holds where",
             f"largest growth of H after {found.count} steps, h·ω ≤ 4: 10^"
             f"{found.tanh.max():.1f} with tanh, overflow without",
+        ),
+        Finding(
+            "RK4 keeps the oscillation up to its stability limit h·ω = 2√2.",
+            "fails",
+            "it damps instead of growing: the linear energy falls to 10^"
+            f"{found.linear[names.index('RK4')].min():.0f} of the first, for some h·ω "
+            f"below the limit, in {found.count} steps",
         ),
         Finding(
             "Methods that keep the structure show no trend; Heun and RK4 drift.",

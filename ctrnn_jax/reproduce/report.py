@@ -19,10 +19,10 @@ _WORDS = (
     "or leave it. A skew-symmetric W without leak has none. Its flow keeps volume and "
     "energy, so nothing attracts; round the rest point lies a <em>family</em> of "
     "orbits, one for each energy, each with an amplitude and a period of its own. "
-    "With two neurons, and often with three or four, these orbits are periodic or "
-    "quasi-periodic; with more, and enough energy, they are chaotic. “Perpetual "
-    "oscillation” is what skew W gives; “limit cycle” is right only where symmetric "
-    "gain works against leak."
+    "With two or three neurons the orbits are periodic or quasi-periodic; from four on "
+    "they can be chaotic, and with more neurons and energy they are. "
+    "“Perpetual oscillation” is what skew W gives; “limit cycle” is right only "
+    "where symmetric gain works against leak."
 )
 
 

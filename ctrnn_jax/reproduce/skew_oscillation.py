@@ -118,14 +118,15 @@ def run(settings: Settings, advance: Advance) -> ClaimResult:
         "in linear and in nonlinear networks.",
         verdict="holds where",
         summary="A skew W without leak keeps every network oscillating, linear or "
-        "tanh, for all n tried: oscillation holds. “Limit cycle” does not: without leak the "
-        "flow keeps volume and energy, nothing attracts, and each initial state keeps"
-        " an orbit of its own, with its own period (a conservative family); from n = "
-        "4 on, orbits need not be periodic at all, and at n = 8 large ones are "
-        "chaotic. Any leak stops it. An isolated, attracting limit cycle needs gain "
-        "against leak beside the skew part, x' = −γx + (gI + W) tanh x with g > γ. "
-        "And skew is not necessary: what is similar to it oscillates while linear, "
-        "and some unconstrained networks with gain and leak do so by saturation.",
+        "tanh, for all n tried: oscillation holds. “Limit cycle” does not: without "
+        "leak the flow keeps volume and energy, nothing attracts, and each initial "
+        "state keeps an orbit of its own, with its own period (a conservative "
+        "family); from n = 4 on, orbits need not be periodic at all, and at n = 8 "
+        "large ones are chaotic. Any leak stops it. An isolated, attracting limit "
+        "cycle needs gain against leak beside the skew part, x' = −γx + (gI + W) "
+        "tanh x with g > γ. And skew is not necessary: what is similar to it "
+        "oscillates while linear, and some unconstrained networks with gain and "
+        "leak do so by saturation.",
         findings=_findings(fates, periods, onset, law, family, exponents),
         tables=(
             fates_table(fates, settings["duration"]),
@@ -173,7 +174,7 @@ def _findings(
     okay = abs(law[0] - 0.5) < 0.01 and onset.spread.max() < 1e-4
     return (
         Finding(
-            "Skew W without leak oscillates for ever (linear, tanh, rate form).",
+            "Skew W without leak keeps oscillating (linear, tanh, rate form).",
             "holds" if _share(skew, "oscillates")[0] == 1 else "holds where",
             f"{_share(skew, 'oscillates')[1]} runs oscillate to the end; swing kept "
             f"{interval(kept)}",
