@@ -8,12 +8,10 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.sharding import AxisType, PartitionSpec
 
 from .._results import RESULTS, mark_nonfinite, throw_unless_okay
 from .._types import Array, ArrayLike, Float, PyTree, ScalarLike
 from ..fields import AbstractField
-from ..matrices._base import UNROLL_SHARED
 from ._base import AbstractFieldSolver
 from ._checks import check_state, check_step, check_times
 from ._clock import lay_grid
@@ -32,14 +30,8 @@ from ._lanes import (
     materialise_lanes,
     replace_lanes,
 )
+from ._shares import in_chunks, shard
 from ._simulate import simulate
-
-#: Bytes of one state array of a chunk of lanes, on a CPU: by whether W is written
-#: out as multiply-adds, a matrix product, or differs between lanes (measured, see
-#: benchmarks/).
-_UNROLLED_BYTES = 8 * 1024
-_PRODUCT_BYTES = 64 * 1024
-_PER_LANE_BYTES = 4 * 1024
 
 
 def simulate_ensemble(
@@ -184,7 +176,7 @@ def _run_fixed(
             field, mask, start, inputs, origin, step, solver, intervals, stride
         )
 
-    ys, result = _shard(run, own, start, (shared, inputs, origin, step))
+    ys, result = shard(run, own, start, (shared, inputs, origin, step))
     # A frozen lane is finite, but past the bound at which it was frozen.
     finite = ok & alive(ys[:, -1].T)
     result = mark_nonfinite(~finite, result)
@@ -192,34 +184,6 @@ def _run_fixed(
     if throw:
         ys = throw_unless_okay(ys, result)
     return ys, result
-
-
-def _shard(
-    run: Callable[[PyTree, Array, PyTree], PyTree],
-    own: PyTree,
-    start: Float[Array, "batch n"],
-    shared: PyTree,
-) -> PyTree:
-    """Call `run` on equal shares of the lanes, one a local device."""
-    devices = jax.local_devices()
-    batch = start.shape[0]
-    if len(devices) == 1 or batch < len(devices):
-        return run(own, start, shared)
-    arrays, static = eqx.partition(shared, eqx.is_array)
-    excess = -batch % len(devices)
-    own, start = jax.tree.map(lambda leaf: _pad_lanes(leaf, excess), (own, start))
-    mesh = jax.make_mesh(
-        (len(devices),), ("lanes",), devices=devices, axis_types=(AxisType.Auto,)
-    )
-    lanes, everywhere = PartitionSpec("lanes"), PartitionSpec()
-    shares = jax.shard_map(
-        lambda own, start, arrays: run(own, start, eqx.combine(arrays, static)),
-        mesh=mesh,
-        in_specs=(lanes, lanes, everywhere),
-        out_specs=lanes,
-        check_vma=False,
-    )
-    return jax.tree.map(lambda leaf: leaf[:batch], shares(own, start, arrays))
 
 
 def _run_chunks(
@@ -234,53 +198,24 @@ def _run_chunks(
     stride: int,
 ) -> tuple[Float[Array, "lanes time n"], RESULTS]:
     """Advance the lanes of one device, a cache-sized chunk at a time."""
-    run = partial(
-        _run_lanes,
-        inputs=inputs,
-        origin=origin,
-        step=step,
-        solver=solver,
-        intervals=intervals,
-        stride=stride,
-    )
-    lanes, size = start.shape
-    per_lane = any(jax.tree.leaves(mask.weight))
-    chunk = _chunk_size(size, start.dtype.itemsize, per_lane=per_lane)
-    if chunk is None or lanes <= chunk:
-        return run(field, mask, start)
-    excess = -lanes % chunk
     own, shared = eqx.partition(field, mask)
-    cut = jax.tree.map(
-        lambda leaf: _pad_lanes(leaf, excess).reshape(-1, chunk, *leaf.shape[1:]),
-        (own, start),
-    )
-    done = jax.lax.map(
-        lambda part: run(eqx.combine(part[0], shared), mask, part[1]), cut
-    )
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:lanes], done)
 
+    def run(
+        own: PyTree, start: Float[Array, "chunk n"]
+    ) -> tuple[Float[Array, "chunk time n"], RESULTS]:
+        return _run_lanes(
+            eqx.combine(own, shared),
+            mask,
+            start,
+            inputs=inputs,
+            origin=origin,
+            step=step,
+            solver=solver,
+            intervals=intervals,
+            stride=stride,
+        )
 
-def _chunk_size(size: int, itemsize: int, *, per_lane: bool) -> int | None:
-    """Return how many lanes to advance together, or `None` for all at once.
-
-    The state of a chunk and a few stages of it should stay in the cache. On a GPU
-    all lanes run at once.
-    """
-    if jax.default_backend() != "cpu":
-        return None
-    if per_lane:
-        budget = _PER_LANE_BYTES
-    else:
-        budget = _UNROLLED_BYTES if size <= UNROLL_SHARED else _PRODUCT_BYTES
-    lanes = max(budget // (size * itemsize), 16)
-    return 1 << (lanes.bit_length() - 1)
-
-
-def _pad_lanes(leaf: Array, excess: int) -> Array:
-    """Repeat the last lane so that the lanes divide evenly."""
-    if not excess:
-        return leaf
-    return jnp.concatenate([leaf, jnp.repeat(leaf[-1:], excess, axis=0)])
+    return in_chunks(run, own, start, per_lane=any(jax.tree.leaves(mask.weight)))
 
 
 def _run_lanes(
