@@ -114,6 +114,8 @@ def test_the_site_builds_without_warnings_and_shows_every_public_name(tmp_path):
         # A name the package passes on is documented in its room.
         and not (module == "ctrnn_jax" and name in in_rooms)
         and not inspect.ismodule(getattr(ctrnn_jax, name, None))
+        # Another package's object cannot be read from our source: it has a heading.
+        and f"### `{module}.{name}`" not in (ROOT / "docs/api/index.md").read_text()
     ]
     assert missing == [], "each room needs a page in docs/api"
 
