@@ -168,7 +168,7 @@ def _findings(
         Finding(
             "RK4 keeps the oscillation up to its stability limit h·ω = 2√2.",
             "fails",
-            "it damps instead of growing: the linear energy falls to 10^"
+            "it damps instead of growing: the linear energy falls to (at most) 10^"
             f"{found.linear[names.index('RK4')].min():.0f} of the first, for some h·ω "
             f"below the limit, in {found.count} steps",
         ),
