@@ -297,7 +297,9 @@ def test_any_function_is_an_activation_without_a_potential():
     )
     y = jnp.arange(3.0)
     w = np.asarray(field.weight.as_matrix())
-    np.testing.assert_allclose(field(0.0, y), w @ np.cos(np.arange(3.0)), rtol=1e-13)
+    np.testing.assert_allclose(
+        field(jnp.zeros(()), y), w @ np.cos(np.arange(3.0)), rtol=1e-13
+    )
     assert not (field.activation.is_odd or field.activation.is_coercive)
 
 
