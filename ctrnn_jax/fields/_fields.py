@@ -108,6 +108,24 @@ class VoltageCTRNN(AbstractField):
     **Reference:** Beer (1995); Casoni et al. (2025), arXiv 2504.13951.
     """
 
+    # Spelt out in each form: type checkers give a dataclass its own constructor.
+    def __init__(
+        self,
+        weight: AbstractWeight,
+        *,
+        activation: object = None,
+        leak: ArrayLike = 0.0,
+        bias: object = None,
+        input_weight: object = None,
+    ):
+        super().__init__(
+            weight,
+            activation=activation,
+            leak=leak,
+            bias=bias,
+            input_weight=input_weight,
+        )
+
     def __call__(self, t: ScalarLike, y: State, inputs: Inputs = None) -> State:
         out = self.weight.mv(self.activation(y))
         if self.has_leak:
@@ -126,6 +144,24 @@ class RateCTRNN(AbstractField):
     **Reference:** Chang et al. (2019), AntisymmetricRNN; for the equivalence of the
     two forms, Miller and Fumarola (2012).
     """
+
+    # Spelt out in each form: type checkers give a dataclass its own constructor.
+    def __init__(
+        self,
+        weight: AbstractWeight,
+        *,
+        activation: object = None,
+        leak: ArrayLike = 0.0,
+        bias: object = None,
+        input_weight: object = None,
+    ):
+        super().__init__(
+            weight,
+            activation=activation,
+            leak=leak,
+            bias=bias,
+            input_weight=input_weight,
+        )
 
     def __call__(self, t: ScalarLike, y: State, inputs: Inputs = None) -> State:
         drive = self.drive(t, inputs)

@@ -1,7 +1,7 @@
 """Implicit steps: one keeps the energy, the other the quadratic structure."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import diffrax
 import equinox as eqx
@@ -14,12 +14,16 @@ from ..fields._inputs import Inputs
 from ._base import AbstractFieldSolver
 
 
+#: What `optimistix.root_find` takes; Dogleg is a least-squares solver by class.
+RootFinder: TypeAlias = optx.AbstractRootFinder | optx.AbstractLeastSquaresSolver
+
+
 class _AbstractImplicit(AbstractFieldSolver):
     """Solve y⁺ = y + h F(y, y⁺) to rounding."""
 
     steps_lanes: ClassVar[bool] = False
 
-    root_finder: optx.AbstractRootFinder | None
+    root_finder: RootFinder | None
     max_iterations: int
 
     @abstractmethod
@@ -85,7 +89,7 @@ class ImplicitMidpoint(_AbstractImplicit):
     §II.1 and §IV.2.
     """
 
-    root_finder: optx.AbstractRootFinder | None = None
+    root_finder: RootFinder | None = None
     max_iterations: int = eqx.field(static=True, default=200)
 
     def check(self, field: AbstractField) -> None:
@@ -120,7 +124,7 @@ class DiscreteGradient(_AbstractImplicit):
     **Reference:** Itoh and Abe (1988); Quispel and McLaren (2008).
     """
 
-    root_finder: optx.AbstractRootFinder | None = None
+    root_finder: RootFinder | None = None
     max_iterations: int = eqx.field(static=True, default=200)
 
     def check(self, field: AbstractField) -> None:

@@ -6,13 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..fields import materialise
+from ..fields import VoltageCTRNN, materialise
 from ..integrate import CoordinateSplitting
 from ..invariants import energy
 from ..matrices import SkewSymmetric
 from ._claim import Picture, Table
 from ._criteria import mean_and_error
-from ._ensembles import voltage
 from ._style import BLACK, BLUE, PALETTE, VERMILION, interval, panels, styled
 
 _STEP = 0.05
@@ -62,7 +61,7 @@ def largest_exponents(
     means = kept.reshape(seeds, blocks, -1).mean(axis=2)
     value, error = zip(*(mean_and_error(lane) for lane in means), strict=True)
     # H = ΣΦ(xᵢ) does not depend on W, so that any lane's model gives it.
-    model = voltage(SkewSymmetric.from_matrix(weights[0]))
+    model = VoltageCTRNN(SkewSymmetric.from_matrix(weights[0]))
     first, last = np.asarray(energy(model, jnp.stack([y0, final])))
     return Exponents(
         size,
@@ -85,7 +84,7 @@ def _follow(
     def one(
         weight: jax.Array, y: jax.Array, vector: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
-        field = materialise(voltage(SkewSymmetric.from_matrix(weight)))
+        field = materialise(VoltageCTRNN(SkewSymmetric.from_matrix(weight)))
 
         def advance(y: jax.Array) -> jax.Array:
             return solver.advance(field, jnp.zeros_like(step), step, y, None, None)[0]

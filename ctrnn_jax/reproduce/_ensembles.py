@@ -1,22 +1,11 @@
-"""Fields as the experiments need them: undriven, a W for each lane."""
+"""Models with a W for each lane."""
 
 import equinox as eqx
 import jax
 
 from .._types import PyTree
-from ..fields import AbstractActivation, AbstractField, Tanh, VoltageCTRNN
+from ..fields import AbstractField
 from ..matrices import AbstractWeight
-
-
-def voltage(
-    weight: AbstractWeight,
-    *,
-    activation: AbstractActivation | None = None,
-    leak: float = 0.0,
-) -> VoltageCTRNN:
-    """Return x' = −γx + Wφ(x), with tanh for φ unless another is given."""
-    phi = Tanh() if activation is None else activation
-    return VoltageCTRNN(weight, activation=phi, leak=leak, bias=None, input_weight=None)
 
 
 def with_weights(

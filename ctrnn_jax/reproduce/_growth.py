@@ -12,7 +12,6 @@ from ..integrate import simulate_ensemble
 from ..matrices import SkewSymmetric
 from ._claim import Picture, Table
 from ._criteria import fitted_exponent, fitted_slope, mean_and_error
-from ._ensembles import voltage
 from ._methods import Method
 from ._periods import rotation
 from ._style import (
@@ -39,7 +38,7 @@ def scaled_model(
     activation = Linear() if linear else Tanh()
 
     def one(weight: jnp.ndarray) -> VoltageCTRNN:
-        return voltage(SkewSymmetric.from_matrix(weight), activation=activation)
+        return VoltageCTRNN(SkewSymmetric.from_matrix(weight), activation=activation)
 
     return eqx.filter_vmap(one)(jnp.asarray(weights * steps[:, None, None]))
 

@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..fields import VoltageCTRNN
 from ..integrate import RK4, simulate_ensemble
 from ..matrices import GainPlusSkew, SkewSymmetric
 from ._claim import Picture, Table
 from ._criteria import fitted_slope, mean_period, window_sizes
-from ._ensembles import voltage, with_weights
+from ._ensembles import with_weights
 from ._periods import rotation
 from ._style import BLACK, BLUE, DASHES, PALETTE, VERMILION, panels, styled
 
@@ -106,7 +107,7 @@ def onset_law(onset: Onset, *, nearest: int) -> tuple[float, float, float]:
 
 def amplitudes_without_gain(angular_frequency: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the amplitude at the start and late, of skew W alone from `STARTS`."""
-    model = voltage(SkewSymmetric.from_matrix(rotation(angular_frequency)))
+    model = VoltageCTRNN(SkewSymmetric.from_matrix(rotation(angular_frequency)))
     y0 = jnp.asarray(np.outer(STARTS, [1.0, 0.0]))
     solution = simulate_ensemble(
         model, y0, np.linspace(0.0, 2000.0, 20001), dt0=_STEP, solver=RK4()
@@ -201,7 +202,7 @@ def _draw_orbits(ax: Axes, angular_frequency: float, *, gain: float | None) -> N
     y0 = jnp.asarray(np.outer((0.3, 1.5, 3.0), [1.0, 0.0]))
     ts = np.linspace(0.0, 40.0, 2001)
     if gain is None:
-        model = voltage(SkewSymmetric.from_matrix(weight))
+        model = VoltageCTRNN(SkewSymmetric.from_matrix(weight))
         ys = simulate_ensemble(model, y0, ts, dt0=_STEP, solver=RK4()).ys
     else:
         ys = _solve(weight, np.full(3, gain), y0, ts)
@@ -219,7 +220,7 @@ def _solve(
 ) -> np.ndarray:
     """Return the states `(lane, time, n)` of the field with a gain for each lane."""
     skew = SkewSymmetric.from_matrix(weight)
-    one = voltage(GainPlusSkew(skew, 0.0), leak=LEAK)
+    one = VoltageCTRNN(GainPlusSkew(skew, 0.0), leak=LEAK)
     every = eqx.filter_vmap(
         lambda gain: GainPlusSkew(skew, gain), out_axes=eqx.if_array(0)
     )(jnp.asarray(gains))

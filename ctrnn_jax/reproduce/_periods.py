@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import ellipkm1
 
+from ..fields import VoltageCTRNN
 from ..integrate import CoordinateSplitting, simulate_ensemble
 from ..invariants import drift
 from ..matrices import SkewSymmetric
 from ._claim import Picture, Table
 from ._criteria import mean_period
-from ._ensembles import voltage
 from ._style import BLACK, BLUE, VERMILION, panels, styled
 
 _STEP = 0.02
@@ -57,7 +57,7 @@ def measure_periods(
     exact = exact_period(energies, angular_frequency)
     intervals = int(np.ceil((least_periods + 1.5) * exact.max() / _STEP))
     ts = np.arange(intervals + 1) * _STEP
-    model = voltage(SkewSymmetric.from_matrix(rotation(angular_frequency)))
+    model = VoltageCTRNN(SkewSymmetric.from_matrix(rotation(angular_frequency)))
     starts = jnp.asarray(start_at_energy(energies))
     solution = simulate_ensemble(
         model, starts, ts, dt0=_STEP, solver=CoordinateSplitting(6)

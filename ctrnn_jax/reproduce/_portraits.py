@@ -4,12 +4,12 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..fields import VoltageCTRNN
 from ..invariants import energy
 from ..matrices import SkewSymmetric
 from ..plot import plot_level_sets
 from ._cases import Case
 from ._claim import Picture
-from ._ensembles import voltage
 from ._periods import rotation
 from ._style import DASHES, PALETTE, panels, styled
 
@@ -45,7 +45,7 @@ def portraits_picture(orbits: dict[Case, np.ndarray]) -> Picture:
 
 
 def _draw(ax: Axes, case: Case, orbits: np.ndarray) -> None:
-    model = voltage(
+    model = VoltageCTRNN(
         SkewSymmetric.from_matrix(rotation(1.0)), activation=case.activation
     )
     values = np.asarray(energy(model, jnp.asarray(PORTRAIT_STARTS)))

@@ -5,12 +5,12 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 
+from ..fields import VoltageCTRNN
 from ..integrate import simulate_ensemble
 from ..matrices import SkewSymmetric
 from ..plot import plot_work_precision
 from ._claim import Picture, Table
 from ._criteria import fitted_slope
-from ._ensembles import voltage
 from ._growth import energies, scaled_model
 from ._methods import Method, products_a_step
 from ._periods import exact_period, rotation, start_at_energy
@@ -94,7 +94,7 @@ def _run_method(
     lanes = [
         ys[: end + 1] for ys, end in zip(np.asarray(solution.ys), ends, strict=True)
     ]
-    field = voltage(SkewSymmetric.from_matrix(weight))
+    field = VoltageCTRNN(SkewSymmetric.from_matrix(weight))
     costs, errors = [], []
     for ys, step in zip(lanes, steps, strict=True):
         some = ys[np.linspace(0, len(ys) - 1, 16).astype(int)]

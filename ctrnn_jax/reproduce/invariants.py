@@ -15,7 +15,6 @@ from ..matrices import SkewSymmetric
 from ._cases import CASES, Case
 from ._claim import Advance, ClaimResult, Finding, Settings, Table, Verdict
 from ._criteria import fate, upward_crossings
-from ._ensembles import voltage
 from ._periods import rotation
 from ._portraits import PORTRAIT_DURATION, PORTRAIT_STARTS, portraits_picture
 
@@ -139,7 +138,7 @@ def _solve_plane(
     radius = np.linspace(0.5, 3.0, settings["seeds"])
     y0 = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     weight = SkewSymmetric.from_matrix(rotation(1.0))
-    model = voltage(weight, activation=case.activation)
+    model = VoltageCTRNN(weight, activation=case.activation)
     ts = np.arange(round(settings["plane_duration"] / _STEP) + 1) * _STEP
     solution = simulate_ensemble(
         model,
@@ -189,7 +188,11 @@ def _solve_beyond(
         y0[index, :, :n] = 1.5 * rng.normal(size=(seeds, n))
 
     def one(weight: jnp.ndarray) -> VoltageCTRNN:
-        return voltage(SkewSymmetric.from_matrix(weight), activation=case.activation)
+        return VoltageCTRNN(
+            SkewSymmetric.from_matrix(weight), activation=case.activation
+        )
+            SkewSymmetric.from_matrix(weight), activation=case.activation
+        )
 
     model = eqx.filter_vmap(one)(jnp.asarray(weights.reshape(-1, _LARGEST, _LARGEST)))
     ts = np.linspace(0.0, settings["duration"], 2001)
@@ -208,7 +211,7 @@ def _solve_beyond(
 def _drift(case: Case, ys: np.ndarray) -> float:
     """Return the largest relative drift, of each run while it is below 1e3."""
     size = ys.shape[-1]
-    zero = voltage(
+    zero = VoltageCTRNN(
         SkewSymmetric.from_matrix(np.zeros((size, size))), activation=case.activation
     )
     values = np.asarray(energy(zero, jnp.asarray(ys)))

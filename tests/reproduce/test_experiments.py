@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ctrnn_jax.fields import VoltageCTRNN
 from ctrnn_jax.reproduce import (
     _chaos,
     _fates,
@@ -12,7 +13,6 @@ from ctrnn_jax.reproduce import (
     _periods,
     reproduce,
 )
-from ctrnn_jax.reproduce._ensembles import voltage
 from ctrnn_jax.reproduce._precision import experiment_settings
 from ctrnn_jax.reproduce.invariants import return_gap
 
@@ -99,7 +99,7 @@ def test_euler_grows_as_a_square_root_with_tanh():
 
 
 def test_work_of_a_step_counts_the_iterations_of_implicit_methods():
-    field = voltage(_growth.SkewSymmetric.from_matrix(_periods.rotation(1.0)))
+    field = VoltageCTRNN(_growth.SkewSymmetric.from_matrix(_periods.rotation(1.0)))
     states = np.array([[1.0, 0.0], [0.3, 2.0]])
     euler = _methods.method_named("Euler")
     midpoint = _methods.method_named("implicit midpoint")
