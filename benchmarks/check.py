@@ -41,7 +41,7 @@ def watch() -> Iterator[Counts]:
 
     counts = Counts(collections.Counter(), collections.Counter())
 
-    def listen(event: str, duration: float, **details: Any) -> None:
+    def listen(event: str, duration_secs: float, **details: Any) -> None:
         name = str(details.get("fun_name", "unnamed"))
         if event == _TRACED:
             counts.traced[name] += 1

@@ -37,7 +37,8 @@ jax.config.update("jax_enable_x64", True)
 # %% [markdown]
 # ## Two neurons, exactly
 #
-# The voltage form $x' = W\tanh x$ with $W = \omega\begin{pmatrix}0&1\\-1&0\end{pmatrix}$
+# The voltage form $x' = W\tanh x$, with
+# $W = \omega\begin{pmatrix}0&1\\-1&0\end{pmatrix}$,
 # conserves $H(x) = \log\cosh x_1 + \log\cosh x_2$. Its orbits are the closed level
 # sets of H: a *family* of periodic orbits, one for each energy, and not a limit cycle.
 

@@ -13,7 +13,6 @@ from ..fields import AbstractField, RateCTRNN, VoltageCTRNN
 from ..fields._inputs import Inputs
 from ._base import AbstractFieldSolver
 
-
 #: What `optimistix.root_find` takes; Dogleg is a least-squares solver by class.
 RootFinder: TypeAlias = optx.AbstractRootFinder | optx.AbstractLeastSquaresSolver
 

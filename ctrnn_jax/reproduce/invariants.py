@@ -191,8 +191,6 @@ def _solve_beyond(
         return VoltageCTRNN(
             SkewSymmetric.from_matrix(weight), activation=case.activation
         )
-            SkewSymmetric.from_matrix(weight), activation=case.activation
-        )
 
     model = eqx.filter_vmap(one)(jnp.asarray(weights.reshape(-1, _LARGEST, _LARGEST)))
     ts = np.linspace(0.0, settings["duration"], 2001)
