@@ -32,7 +32,8 @@ CUSTOM = cj.CustomActivation(
 #: All that have a potential.
 ACTIVATIONS = {
     **UNIT,
-    **{f"{name}(0.3)": kind(0.3) for name, kind in SCALED.items()},
+    "Tanh(0.3)": cj.Tanh(0.3),
+    "HardTanh(0.3)": cj.HardTanh(0.3),
     "Tanh(array)": cj.Tanh(jnp.asarray(2.5)),
     "Custom": CUSTOM,
 }

@@ -69,7 +69,7 @@ def test_the_derivative_of_the_potential_is_the_activation(phi):
     assert jax.grad(phi.potential)(jnp.zeros(())) == phi(jnp.zeros(()))
 
 
-@every_activation
+@every_unit
 def test_the_second_derivative_of_the_potential_is_the_slope_at_zero_too(phi):
     x = jnp.asarray([*POINTS, 0.0])
     curvature = jax.vmap(jax.grad(jax.grad(phi.potential)))(x)

@@ -23,14 +23,16 @@ def _number(model):
     return len(basis)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 8])
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize(
+    ("size", "dtype"),
+    [(1, jnp.float64), (2, jnp.float64), (7, jnp.float64), (7, jnp.float32)],
+)
 def test_an_odd_network_has_one_and_an_even_one_none(size, dtype):
     weight = cj.SkewSymmetric(size, key=jr.key(size), dtype=dtype)
     assert _number(cj.VoltageCTRNN(weight)) == size % 2
 
 
-@pytest.mark.parametrize(("size", "rank"), [(6, 1), (7, 2), (9, 4), (8, 4)])
+@pytest.mark.parametrize(("size", "rank"), [(6, 1), (9, 4), (8, 4)])
 def test_low_rank_leaves_all_but_two_directions_a_mode(size, rank):
     weight = cj.LowRankSkew(size, rank, key=jr.key(0))
     assert _number(cj.VoltageCTRNN(weight)) == size - 2 * rank
