@@ -46,13 +46,13 @@ class Descriptor:
         return f"{self.shape} {self.frequency[0]}f-{self.amplitude[0]}a"
 
 
-#: The eight signals, sines first.
 DESCRIPTORS: tuple[Descriptor, ...] = tuple(
     Descriptor(shape, frequency, amplitude)
     for shape in ("sines", "square")
     for frequency in ("high", "low")
     for amplitude in ("high", "low")
 )
+"""The eight signals, sines first."""
 
 
 @dataclasses.dataclass(frozen=True)
