@@ -169,9 +169,7 @@ plot.plot_ensemble_fan(ensemble, neuron=0, ax=ax)
 # %%
 @jax.jit
 def miss(omega):
-    weight = cj.BlockRotation.from_matrix(
-        omega * jnp.array([[0.0, 1.0], [-1.0, 0.0]])
-    )
+    weight = cj.BlockRotation.from_matrix(omega * jnp.array([[0.0, 1.0], [-1.0, 0.0]]))
     linear = cj.VoltageCTRNN(weight, activation=cj.Linear())
     ys = cj.simulate(linear, start, np.array([0.0, 10.0]), dt0=0.05).ys
     return jnp.sum((ys[-1] - start) ** 2)
