@@ -27,7 +27,11 @@ def test_discrete_gradient_keeps_the_energy_at_any_step_size(step, form):
     model = form(cj.SkewSymmetric(3, key=jr.key(0)))
     y0 = 2 * jr.normal(jr.key(1), (3,))
     drift = run(model, y0, step=step, num_steps=100_000, solver=cj.DiscreteGradient())
-    assert drift.max_relative_energy[0] < 1e-12
+    # What is left is rounding: a random walk of 1e5 roundings of the state, eps · |y|
+    # each. A rate state strides up to h a step, so at h = 10 it is ten times larger
+    # than a voltage one, and 0.2e-12 to 2.1e-12 were seen over eight starts.
+    limit = 4e-12 if form is cj.RateCTRNN and step > 1 else 1e-12
+    assert drift.max_relative_energy[0] < limit
 
 
 @pytest.mark.slow
@@ -147,7 +151,7 @@ def test_sparse_splitting_of_a_hundred_thousand_neurons():
         model, y0, ts, dt0=0.1, solver=cj.CoordinateSplitting(), throw=True
     )
     before, after = cj.energy(model, solution.ys)[0]
-    assert after == pytest.approx(before, rel=1e-5)
+    assert float(after) == pytest.approx(float(before), rel=1e-5)
     assert jnp.abs(solution.ys[0, 1] - solution.ys[0, 0]).max() > 0.1
 
 
