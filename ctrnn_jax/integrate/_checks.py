@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Float
+from .._types import Array, Float, ScalarLike
 from ..fields import AbstractField
 from ..matrices._checks import as_floating, is_concrete
 
@@ -78,6 +78,16 @@ def check_step(dt0: object) -> None:
     value = np.asarray(dt0)
     if value.ndim != 0 or not 0 < float(value) < np.inf:
         raise ValueError(f"dt0 must be a positive finite number, got {dt0}.")
+
+
+def constant_step(dt0: ScalarLike | None) -> ScalarLike:
+    """Return `dt0`, which constant steps cannot do without."""
+    if dt0 is None:
+        raise ValueError(
+            "dt0 is needed with a constant step size; give dt0=..., or choose the "
+            "step adaptively with stepsize_controller=diffrax.PIDController(...)."
+        )
+    return dt0
 
 
 def check_increasing(ts: Float[Array, " time"]) -> Float[Array, " time"]:

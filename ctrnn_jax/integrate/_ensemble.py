@@ -8,12 +8,13 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .._results import RESULTS, mark_nonfinite, throw_unless_okay
 from .._types import Array, ArrayLike, Float, PyTree, ScalarLike
 from ..fields import AbstractField
 from ._base import AbstractFieldSolver
-from ._checks import check_state, check_step, check_times
+from ._checks import check_state, check_step, check_times, constant_step
 from ._clock import lay_grid
 from ._fixed_steps import (
     alive,
@@ -81,7 +82,7 @@ def simulate_ensemble(
             "function use jax.vmap over simulate."
         )
     solver = diffrax.Tsit5() if solver is None else solver
-    batch = getattr(y0, "shape", (0,))[0]
+    batch = (*np.shape(y0), 0)[0]
     mask = mark_lanes(model, model_axes, batch)
     single = _one_lane(model, mask)
     state = check_state(y0, single, ndim=2)
@@ -93,14 +94,7 @@ def simulate_ensemble(
     constant = stepsize_controller is None or isinstance(
         stepsize_controller, diffrax.ConstantStepSize
     )
-    grid = None
-    if constant and dt0 is None:
-        raise ValueError(
-            "dt0 is needed with a constant step size; give dt0=..., or choose the "
-            "step adaptively with stepsize_controller=diffrax.PIDController(...)."
-        )
-    if constant and dt0 is not None:
-        grid = lay_grid(times, dt0, state.dtype)
+    grid = lay_grid(times, constant_step(dt0), state.dtype) if constant else None
     plain = event is None and adjoint is None and max_steps is None
     if grid is None or grid.stride is None or not plain or not has_fixed_step(solver):
         return _run_vmapped(

@@ -13,7 +13,13 @@ from .._results import mark_nonfinite, throw_unless_okay
 from .._types import Array, ArrayLike, Float, PyTree, ScalarLike
 from ..fields import AbstractField, materialise
 from ._base import AbstractFieldSolver
-from ._checks import check_increasing, check_state, check_step, check_times
+from ._checks import (
+    check_increasing,
+    check_state,
+    check_step,
+    check_times,
+    constant_step,
+)
 from ._clock import ClockInterpolation, ClockTerm, Grid, lay_grid
 
 _ADAPTIVE_MAX_STEPS = 2**16
@@ -82,17 +88,15 @@ def simulate(
     if isinstance(solver, AbstractFieldSolver) and isinstance(model, AbstractField):
         solver.check(model)
     if isinstance(controller, diffrax.ConstantStepSize):
-        if dt0 is None:
-            raise ValueError(
-                "dt0 is needed with a constant step size; give dt0=..., or choose the "
-                "step adaptively with stepsize_controller=diffrax.PIDController(...)."
-            )
-        grid = lay_grid(times, dt0, state.dtype)
+        grid = lay_grid(times, constant_step(dt0), state.dtype)
         return _solve_on_grid(
             model,
             state,
             times,
-            grid,
+            # Arrays, so that another number of steps is not another program.
+            jnp.asarray(grid.num_steps, state.dtype),
+            grid.step,
+            grid.counts,
             solver,
             inputs,
             saveat,
@@ -137,7 +141,9 @@ def _solve_on_grid(
     model: PyTree,
     y0: Float[Array, " n"],
     ts: Float[Array, " time"] | np.ndarray,
-    grid: Grid,
+    num_steps: Float[Array, ""],
+    step: Float[Array, ""],
+    counts: Float[Array, " time"],
     solver: diffrax.AbstractSolver,
     inputs: PyTree,
     saveat: diffrax.SaveAt | None,
@@ -147,15 +153,15 @@ def _solve_on_grid(
     throw: bool,
 ) -> diffrax.Solution:
     times = check_increasing(jnp.asarray(ts, y0.dtype))
-    term = ClockTerm(_prepare(model), times[0], grid.step)
-    wanted = diffrax.SaveAt(ts=grid.counts) if saveat is None else saveat
+    term = ClockTerm(_prepare(model), times[0], step)
+    wanted = diffrax.SaveAt(ts=counts) if saveat is None else saveat
     if saveat is not None:
         wanted = _on_clock(saveat, term)
     solution = _diffeqsolve(
         term,
         solver,
         jnp.zeros((), y0.dtype),
-        jnp.asarray(grid.num_steps, y0.dtype),
+        num_steps,
         jnp.ones((), y0.dtype),
         y0,
         inputs,
@@ -167,7 +173,7 @@ def _solve_on_grid(
     )
     interpolation = solution.interpolation
     if interpolation is not None:
-        interpolation = ClockInterpolation(interpolation, times[0], grid.step)
+        interpolation = ClockInterpolation(interpolation, times[0], step)
     solution = dataclasses.replace(
         solution,
         t0=times[0],

@@ -272,16 +272,19 @@ def test_models_and_states_must_have_as_many_lanes():
 def test_new_values_do_not_compile_again(caplog):
     model = cj.VoltageCTRNN(cj.SkewSymmetric(2, key=jr.key(0)))
 
-    def run(scale, end):
-        y0 = scale * jnp.ones((7, 2))
-        return cj.simulate_ensemble(
-            model, y0, np.array([0.0, end]), dt0=end / 10, solver=cj.RK4()
-        ).ys.block_until_ready()
+    def compiled(scale, end, lanes=7):
+        caplog.clear()
+        y0 = scale * jnp.ones((lanes, 2))
+        with jax.log_compiles():
+            cj.simulate_ensemble(
+                model, y0, np.array([0.0, end]), dt0=end / 10, solver=cj.RK4()
+            ).ys.block_until_ready()
+        return any("jit(_run_fixed)" in r.getMessage() for r in caplog.records)
 
-    run(1.0, 1.0)
-    with jax.log_compiles():
-        run(2.0, 3.0)
-    assert not [r for r in caplog.records if "_run_fixed" in r.getMessage()]
+    compiled(1.0, 1.0)
+    assert not compiled(2.0, 3.0)
+    # Another shape is another program, which shows that it is seen.
+    assert compiled(1.0, 1.0, lanes=8)
 
 
 SHARDED = textwrap.dedent(
