@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..problem import STEP, Problem
-from ._way import Candidate, Way
+from ..suites import Candidate
+from ._way import Way
 
 
 def _prepare(problem: Problem) -> Candidate:
