@@ -70,9 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _list() -> int:
-    from .peers import WAYS, NotInstalled
+    from .peers import WAYS
     from .problem import Problem
-    from .tables import plain
+    from .race import plain
+    from .suites import NotInstalled
 
     for way in WAYS:
         tiny = Problem(2, way.bits[-1], 64, 10, own_weights=way.own_weights)
@@ -92,7 +93,7 @@ def _list() -> int:
 
 def _ensembles(arguments: argparse.Namespace, argv: Sequence[str]) -> int:
     from . import ensembles
-    from .verify import WrongAnswer
+    from .suites import WrongAnswer
 
     sizes = sorted(set(arguments.sizes))
     whole = not arguments.quick and tuple(sizes) == ensembles.SIZES

@@ -47,15 +47,15 @@ class Entry(Protocol):
     @property
     def label(self) -> str: ...
 
-    def share(self, problem: Any) -> Any:
+    def share(self, problem: Any, /) -> Any:
         """Return the part of the problem that this way does."""
         ...
 
-    def prepare(self, problem: Any) -> Candidate:
+    def prepare(self, problem: Any, /) -> Candidate:
         """Import what is needed, move the data, compile."""
         ...
 
-    def check(self, problem: Any, answer: Callable[[], Any]) -> Verdict:
+    def check(self, problem: Any, answer: Callable[[], Any], /) -> Verdict:
         """Compare an answer with the reference, or raise `WrongAnswer`."""
         ...
 

@@ -53,11 +53,6 @@ the float64 reference, and the largest that its error budget allows.
 """
 
 
-def plain(label: str) -> str:
-    """Return a label of a row without its Markdown."""
-    return label.replace("*", "").replace("`", "")
-
-
 def _head(results: dict[str, Any]) -> str:
     plan, where = results["plan"], results["machine"]
     sizes = sorted({group["size"] for group in results["groups"]})

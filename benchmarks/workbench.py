@@ -21,7 +21,8 @@ class Prepared:
     """What came of preparing a way.
 
     - `missing`: what has to be installed, or empty.
-    - `skipped`: why it was prepared but not run, or empty.
+    - `skipped`: why it may not be timed, or empty: it would need too much "memory" or
+      "time", or its answer is "wrong" in a way that its check expects of it.
     - `first`: seconds of preparing and running once, which includes compiling.
     - `error`, `allowed`: largest difference from the reference, and its bound.
     - `details`: what else the way, and the check of its answer, told.
@@ -77,8 +78,11 @@ class Workbench:
         result, sample = _timed(candidate.run)
         first = time.perf_counter() - start
         verdict = way.check(part, lambda: candidate.answer(result))
-        self._ready[way.key] = candidate
+        wrong = not verdict.error <= verdict.allowed
+        if not wrong:
+            self._ready[way.key] = candidate
         return Prepared(
+            skipped="wrong" if wrong else "",
             first=first,
             error=verdict.error,
             allowed=verdict.allowed,

@@ -1,7 +1,7 @@
 """The peers, one a file. Each imports its library only when it is prepared."""
 
 from ..problem import Problem
-from ..suites import Candidate, NotInstalled, Suite
+from ..suites import Suite
 from . import (
     c_kernel,
     diffrax_peer,
@@ -30,4 +30,4 @@ BY_KEY: dict[str, Way] = {way.key: way for way in WAYS}
 
 SUITE = Suite(Problem, BY_KEY)
 
-__all__ = ["BY_KEY", "SUITE", "WAYS", "Candidate", "NotInstalled", "Way"]
+__all__ = ["BY_KEY", "SUITE", "WAYS", "Way"]
