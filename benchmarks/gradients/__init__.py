@@ -1,0 +1,223 @@
+"""Gradients through many steps: time, memory and error of every way to have them."""
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import machine
+from ..race import Row, Spread, hold, say
+from ..remote import Remote, allowed_cpus
+from ..workbench import Prepared, Sample
+from .figure import draw
+from .problem import CHAOTIC, REGULAR, STEP, Problem, Weight
+from .reference import growth
+from .tables import render
+from .ways import BY_KEY, WAYS, GradientWay
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How much to run.
+
+    - `steps`: of the tables, ascending, by precision.
+    - `chaos`: steps of the chaotic example.
+    - `duration`, `step_logs`: of the work–precision figure: a span, and the binary
+      logarithms of the steps it is divided into.
+    - `seconds`: to spend on timing one race, beyond the first run of each.
+    - `most`: runs of each entrant.
+    - `longest`: seconds that a run may take, by what it took with fewer steps. What
+      would take longer is compiled, for its memory, but not run.
+    - `most_bytes`: that a compiled way may need beside arguments and results.
+    """
+
+    weights: tuple[Weight, ...] = ("bipartite", "dense")
+    steps: dict[int, tuple[int, ...]] = dataclasses.field(
+        default_factory=lambda: dict.fromkeys((32, 64), (10**3, 10**4, 10**5, 10**6))
+    )
+    chaos: tuple[int, ...] = (10**3, 10**4)
+    duration: float = 10**4 * STEP
+    step_logs: tuple[int, ...] = (-1, -2, -3, -4, -5)
+    seconds: float = 12.0
+    most: int = 9
+    longest: float = 35.0
+    most_bytes: float = 4e9
+
+
+FULL = Plan()
+QUICK = Plan(
+    steps={32: (1000,), 64: (1000,)},
+    chaos=(1000,),
+    duration=10**3 * STEP,
+    step_logs=(-1, -3),
+    seconds=1.0,
+    most=3,
+)
+
+#: What the chaotic example shows, and what the figure does.
+_CHAOS = ("ours", "levels-rk4", "diffrax", "rebuilt-rk4")
+_PRECISION = ("ours", "ours-4", "ours-6", "levels-rk4", "diffrax")
+
+
+def run(plan: Plan, *, command: str, quick: bool) -> dict[str, Any]:
+    """Measure everything and return it, ready for JSON.
+
+    **Raises:** `WrongAnswer`, before any timing of the race concerned.
+    """
+    start = time.monotonic()
+    groups: list[dict[str, Any]] = []
+    # The last core: the first one serves most interrupts.
+    cpus = allowed_cpus()[-1:] or None
+    for bits in (32, 64):
+        with Remote(bits=bits, cpus=cpus, suite="gradients") as remote:
+            bench = _Bench(plan, remote)
+            for weight in plan.weights:
+                groups += bench.steps(weight, bits)
+            groups += bench.chaos(bits)
+            groups += bench.precision(bits)
+    return {
+        "benchmark": "gradients",
+        "quick": quick,
+        "command": command,
+        "date": machine.today(),
+        "minutes": round((time.monotonic() - start) / 60, 1),
+        "machine": machine.describe_machine(),
+        "versions": machine.describe_versions(),
+        "plan": dataclasses.asdict(plan),
+        "groups": groups,
+    }
+
+
+def write(results: dict[str, Any], folder: Path) -> None:
+    """Write `gradients.json`, `gradients.md` and `gradients.png` in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    (folder / "gradients.json").write_text(text, encoding="utf-8")
+    (folder / "gradients.md").write_text(render(results), encoding="utf-8")
+    draw(results, folder / "gradients.png")
+
+
+class _Bench:
+    """The races of one worker process, and what earlier ones foretell of later."""
+
+    def __init__(self, plan: Plan, remote: Remote) -> None:
+        self._plan = plan
+        self._remote = remote
+
+    def steps(self, weight: Weight, bits: int) -> Iterator[dict[str, Any]]:
+        """Race every way at each number of steps."""
+        pace: dict[str, float] = {}
+        for count in self._plan.steps[bits]:
+            problem = Problem(weight, bits, count, amplitude=REGULAR)
+            yield self._race("steps", problem, WAYS, pace)
+
+    def chaos(self, bits: int) -> Iterator[dict[str, Any]]:
+        """Show what the gradient itself becomes on chaotic orbits."""
+        pace: dict[str, float] = {}
+        ways = [BY_KEY[key] for key in _CHAOS if key in BY_KEY]
+        for count in self._plan.chaos:
+            problem = Problem("bipartite", bits, count, amplitude=CHAOTIC)
+            yield self._race("chaos", problem, ways, pace)
+
+    def precision(self, bits: int) -> Iterator[dict[str, Any]]:
+        """Solve one span in steps of several lengths."""
+        ways = [BY_KEY[key] for key in _PRECISION if key in BY_KEY]
+        for log in self._plan.step_logs:
+            step = 2.0**log
+            problem = Problem(
+                "bipartite", bits, round(self._plan.duration / step), step=step
+            )
+            yield self._race("precision", problem, ways, {})
+
+    def _race(
+        self,
+        name: str,
+        problem: Problem,
+        ways: Sequence[GradientWay],
+        pace: dict[str, float],
+    ) -> dict[str, Any]:
+        """Race `ways`; `pace` has seconds a step from before, and learns from this."""
+        say(
+            f"{name}: {problem.weight} W, float{problem.bits}, {problem.steps} steps "
+            f"of {problem.step}"
+        )
+        ways = [way for way in ways if way.takes(problem)]
+        foretold = {
+            way.key: pace[way.key] * problem.steps for way in ways if way.key in pace
+        }
+        rows = [
+            Row(
+                way.key,
+                way.label,
+                way,
+                self._remote,
+                limits={
+                    "most_bytes": self._plan.most_bytes,
+                    "run": foretold.get(way.key, 0.0) <= self._plan.longest,
+                },
+            )
+            for way in ways
+        ]
+        found = hold(
+            rows,
+            problem,
+            seconds=self._plan.seconds,
+            fewest=1,
+            most=self._plan.most,
+            count_first=True,
+        )
+        for key, (_, samples) in found.items():
+            if samples:
+                pace[key] = min(sample.wall for sample in samples) / problem.steps
+        self._remote.clear()
+        return {
+            "name": name,
+            **dataclasses.asdict(problem),
+            **_growth(problem),
+            "rows": [_row(way, *found[way.key], foretold.get(way.key)) for way in ways],
+        }
+
+
+def _growth(problem: Problem) -> dict[str, float]:
+    found = growth(problem)
+    return {
+        "growth": float(np.median(found.factor)),
+        "largest_growth": float(np.max(found.factor)),
+        "exponent": float(np.median(found.exponent)),
+    }
+
+
+def _row(
+    way: GradientWay, done: Prepared, samples: list[Sample], foretold: float | None
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "key": way.key,
+        "label": way.label,
+        "setting": way.setting,
+        "missing": done.missing,
+        "skipped": done.skipped,
+    }
+    if done.skipped in ("time", "memory") and foretold is not None:
+        row["foretold_seconds"] = foretold
+    if done.run is not None:
+        row |= {"error": _finite(done.error), "allowed": done.allowed}
+    row |= {name: _finite(value) for name, value in done.details.items()}
+    if samples:
+        clocks: dict[str, Callable[[Sample], float]] = {
+            "cpu": lambda sample: sample.cpu,
+            "wall": lambda sample: sample.wall,
+        }
+        for clock, read in clocks.items():
+            spread = Spread.of([read(sample) for sample in samples])
+            row[clock] = dataclasses.asdict(spread)
+    return row
+
+
+def _finite(value: float) -> float | None:
+    """Return the number, or None for one that JSON does not know."""
+    return value if math.isfinite(value) else None
