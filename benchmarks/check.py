@@ -7,13 +7,15 @@ against a bound that the package beats several times over.
 import collections
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from .peers import BY_KEY
 from .problem import Problem
 from .race import Entrant, race
 from .remote import Remote, allowed_cpus
+from .suites import Entry
 
 #: How many times faster than vmapped diffrax RK4 ours must be, by size: less than
 #: half of what benchmarks/results/ensembles.md shows, so that only a lost layout or
@@ -63,29 +65,37 @@ def count_compilations(
 
     Call it with lanes that no call before had in this process, or nothing compiles.
     """
+    return count_calls(partial(_solve_ensemble, size, steps), lanes)
+
+
+def _solve_ensemble(size: int, steps: int, lanes: int, seed: int, step: float) -> None:
     import jax.numpy as jnp
     import numpy as np
 
     import ctrnn_jax
 
-    def solve(lanes: int, seed: int, step: float) -> None:
-        random = np.random.default_rng(seed)
-        lower = np.tril(random.normal(size=(size, size)), -1)
-        weight = jnp.asarray(lower - lower.T, jnp.float32)
-        y0 = jnp.asarray(random.normal(size=(lanes, size)), jnp.float32)
-        model = ctrnn_jax.VoltageCTRNN(ctrnn_jax.SkewSymmetric.from_matrix(weight))
-        solution = ctrnn_jax.simulate_ensemble(
-            model,
-            y0,
-            np.array([0.0, steps * step]),
-            dt0=step,
-            solver=ctrnn_jax.RK4(),
-        )
-        assert solution.ys is not None
-        solution.ys.block_until_ready()
+    random = np.random.default_rng(seed)
+    lower = np.tril(random.normal(size=(size, size)), -1)
+    weight = jnp.asarray(lower - lower.T, jnp.float32)
+    y0 = jnp.asarray(random.normal(size=(lanes, size)), jnp.float32)
+    model = ctrnn_jax.VoltageCTRNN(ctrnn_jax.SkewSymmetric.from_matrix(weight))
+    solution = ctrnn_jax.simulate_ensemble(
+        model,
+        y0,
+        np.array([0.0, steps * step]),
+        dt0=step,
+        solver=ctrnn_jax.RK4(),
+    )
+    assert solution.ys is not None
+    solution.ys.block_until_ready()
 
+
+def count_calls(
+    solve: Callable[[int, int, float], None], lanes: int
+) -> dict[str, Counts]:
+    """Return the counts of three calls `solve(lanes, seed, step)`, by what is new."""
     # Conversions that JAX compiles once a process, whatever comes after.
-    solve(lanes + 1, seed=0, step=2.0**-6)
+    solve(lanes + 1, 0, 2.0**-6)
     counts = {}
     for name, seed, step in (
         ("first call", 1, 2.0**-6),
@@ -115,45 +125,73 @@ def complaints_of_counts(counts: dict[str, Counts]) -> list[str]:
 
 
 def advantage(size: int) -> float:
-    """Return how many times faster than vmapped diffrax ours runs here and now.
+    """Return how many times faster than vmapped diffrax ours runs here and now."""
+    problem = Problem(size, bits=32, lanes=4096, steps=200)
+    with Remote(bits=32, cpus=allowed_cpus()[-1:] or None) as remote:
+        keys = ("ours", "diffrax-rk4")
+        return compare(remote, problem, *(BY_KEY[key] for key in keys))
+
+
+def compare(remote: Remote, problem: Any, ours: Entry, other: Entry) -> float:
+    """Return how many times faster than another way ours runs.
 
     Of processor time, and of the least of several runs: what disturbs a run can only
     make it longer.
     """
-    problem = Problem(size, bits=32, lanes=4096, steps=200)
-    keys = ("ours", "diffrax-rk4")
-    with Remote(bits=32, cpus=allowed_cpus()[-1:] or None) as remote:
-        for key in keys:
-            remote.prepare(BY_KEY[key], problem)
-        samples = race(
-            [Entrant(key, lambda key=key: remote.time(key)) for key in keys],
-            seconds=4.0,
-            fewest=3,
-            most=7,
-        )
-    ours, other = (min(sample.cpu for sample in samples[key]) for key in keys)
-    return other / ours
+    for way in (ours, other):
+        remote.prepare(way, problem)
+    samples = race(
+        [
+            Entrant(way.key, lambda key=way.key: remote.time(key))
+            for way in (ours, other)
+        ],
+        seconds=4.0,
+        fewest=3,
+        most=7,
+    )
+    least = {key: min(run.cpu for run in runs) for key, runs in samples.items()}
+    return least[other.key] / least[ours.key]
+
+
+def best_of(attempts: int, measure: Callable[[], float], wanted: float) -> float:
+    """Return the best of several attempts, or the first that is good enough."""
+    best = 0.0
+    for _ in range(attempts):
+        best = max(best, measure())
+        if best >= wanted:
+            break
+    return best
+
+
+def report(okay: bool, text: str) -> bool:
+    """Print one finding; return whether it is a failure."""
+    print(f"{'ok    ' if okay else 'FAILED'}  {text}")
+    return not okay
+
+
+def report_counts(counts: dict[str, Counts], what: str) -> bool:
+    """Print what is wrong with the counts of `what`, or that nothing is."""
+    complaints = complaints_of_counts(counts)
+    for line in complaints:
+        report(False, f"{what}: {line}")
+    if complaints:
+        return True
+    return report(
+        True, f"{what}: one compilation for a shape; none again, nor for other values"
+    )
 
 
 def run() -> int:
     """Check counts and ratios, print what was found, return the exit code."""
-    failed = False
-    complaints = complaints_of_counts(count_compilations())
-    for line in complaints:
-        print(f"FAILED  {line}")
-    if not complaints:
-        print("ok      one compilation for a shape; none again, nor for other values")
-    failed |= bool(complaints)
+    from .gradients import checks
+
+    failed = report_counts(count_compilations(), "ensembles")
     for size, least in LEAST_ADVANTAGE.items():
-        best = 0.0
-        for _ in range(ATTEMPTS):
-            best = max(best, advantage(size))
-            if best >= least:
-                break
-        word = "ok    " if best >= least else "FAILED"
-        failed |= best < least
-        print(
-            f"{word}  n = {size}: {best:.1f} times faster than vmapped diffrax, "
-            f"at least {least:.1f} wanted"
+        best = best_of(ATTEMPTS, partial(advantage, size), least)
+        failed |= report(
+            best >= least,
+            f"n = {size}: {best:.1f} times faster than vmapped diffrax, "
+            f"at least {least:.1f} wanted",
         )
+    failed |= checks.run()
     return int(failed)

@@ -8,27 +8,23 @@ from ..tables import describe_run, ratio, table
 
 _OURS = "ours"
 
-_TIME = """
-Seconds of processor time, medians. *In italics*: not run, the number being what the
-way took with fewer steps, scaled. `off`: rebuilt the states so badly that the gradient
-is wrong, see below; no time is given.
-"""
+_LEGEND = """
+## How to read the tables
 
-_MEMORY = """
-Megabytes that the compiled program needs beside its arguments and results, as XLA
-reports them; known for every row, run or not.
-"""
-
-_SAME = """
-Relative error (2-norm, the larger of the two for W and y₀) against back-propagation
-through the same scheme in float64. What differs is rounding, and the states if they
-were not rebuilt exactly.
-"""
-
-_CONVERGED = """
-Relative error against the converged gradient of the differential equation: what the
-scheme does not resolve at this step is in it too. At equal steps a scheme of order 2
-is behind one of order 4; the figure compares at equal accuracy.
+- **Seconds**: processor time, medians, and in brackets the ratio to ours with exact
+  states. *In italics*: not run, the number being what the way took with fewer steps,
+  scaled. `off`: it rebuilt the states so badly that its gradient is wrong, and how
+  wrong is in the third table; no time is given.
+- **MB**: what the compiled program needs beside its arguments and results, as XLA
+  reports it; known for every row, run or not.
+- **Error, same scheme**: relative error (2-norm, the larger of the two for W and y₀)
+  against back-propagation through the same scheme in float64. What differs is
+  rounding, and the states where they are not rebuilt exactly.
+- **Error, converged**: against the converged gradient of the differential equation, so
+  that what the scheme does not resolve at this step is in it too. At equal steps a
+  scheme of order 2 is behind one of order 4; the figure compares at equal accuracy.
+- **Lyapunov time**: 1/λ over the second half of the span; "> span" where small
+  differences have not grown a hundredfold, which shear alone could do.
 """
 
 _CHAOS = """
@@ -57,7 +53,7 @@ of the steps tried; "<": reached by the longest):
 def render(results: dict[str, Any]) -> str:
     """Return the report of `gradients` as Markdown."""
     groups = results["groups"]
-    parts = [_head(results)]
+    parts = [_head(results), _LEGEND]
     for weight in results["plan"]["weights"]:
         for bits in (32, 64):
             chosen = [
@@ -100,8 +96,8 @@ def _head(results: dict[str, Any]) -> str:
   compiled ahead, so that no time below contains a compilation.
 - Every gradient was compared with float64 back-propagation before its time was taken;
   how far it may be off follows from the error budget in `gradients/verify.py`.
-- Not run: what needs more than {plan["most_bytes"] / 1e9:g} GB, or more than
-  {plan["longest"]:g} s by what it took with fewer steps."""
+- Not run: what needs more than {plan["most_bytes"] / 1e9:g} GB, or would take more than
+  {plan["longest"]:g} s."""
 
 
 def _steps(weight: str, bits: int, groups: list[dict[str, Any]]) -> list[str]:
@@ -121,13 +117,9 @@ def _steps(weight: str, bits: int, groups: list[dict[str, Any]]) -> list[str]:
 
     return [
         f"## {weight.capitalize()} W, float{bits}",
-        _TIME,
         part("seconds (over ours)", _seconds, times),
-        _MEMORY,
         part("MB", lambda group, row: _megabytes(row), []),
-        _SAME,
         part("error, same scheme", lambda group, row: _error(row, "error"), []),
-        _CONVERGED,
         part("error, converged", lambda group, row: _error(row, "converged"), []),
     ]
 
