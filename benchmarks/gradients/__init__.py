@@ -33,6 +33,7 @@ class Plan:
     - `most`: runs of each entrant.
     - `longest`: seconds that a run may take, by what it took with fewer steps. What
       would take longer is compiled, for its memory, but not run.
+    - `patience`: seconds of compiling beyond which that is not done either.
     - `most_bytes`: that a compiled way may need beside arguments and results.
     """
 
@@ -43,9 +44,10 @@ class Plan:
     chaos: tuple[int, ...] = (10**3, 10**4)
     duration: float = 10**4 * STEP
     step_logs: tuple[int, ...] = (-1, -2, -3, -4, -5)
-    seconds: float = 12.0
+    seconds: float = 8.0
     most: int = 9
-    longest: float = 35.0
+    longest: float = 20.0
+    patience: float = 3.0
     most_bytes: float = 4e9
 
 
@@ -102,8 +104,20 @@ def write(results: dict[str, Any], folder: Path) -> None:
     draw(results, folder / "gradients.png")
 
 
+@dataclasses.dataclass(frozen=True)
+class _Past:
+    """Seconds a step that a way took with fewer steps, and of compiling it."""
+
+    pace: float | None
+    compiling: float
+
+
+#: What comes of a way that is neither run nor compiled.
+_UNASKED: tuple[Prepared, list[Sample]] = (Prepared(skipped="time"), [])
+
+
 class _Bench:
-    """The races of one worker process, and what earlier ones foretell of later."""
+    """The races of one worker process, and what earlier ones tell of later."""
 
     def __init__(self, plan: Plan, remote: Remote) -> None:
         self._plan = plan
@@ -111,18 +125,18 @@ class _Bench:
 
     def steps(self, weight: Weight, bits: int) -> Iterator[dict[str, Any]]:
         """Race every way at each number of steps."""
-        pace: dict[str, float] = {}
+        past: dict[str, _Past] = {}
         for count in self._plan.steps[bits]:
             problem = Problem(weight, bits, count, amplitude=REGULAR)
-            yield self._race("steps", problem, WAYS, pace)
+            yield self._race("steps", problem, WAYS, past)
 
     def chaos(self, bits: int) -> Iterator[dict[str, Any]]:
         """Show what the gradient itself becomes on chaotic orbits."""
-        pace: dict[str, float] = {}
+        past: dict[str, _Past] = {}
         ways = [BY_KEY[key] for key in _CHAOS if key in BY_KEY]
         for count in self._plan.chaos:
             problem = Problem("bipartite", bits, count, amplitude=CHAOTIC)
-            yield self._race("chaos", problem, ways, pace)
+            yield self._race("chaos", problem, ways, past)
 
     def precision(self, bits: int) -> Iterator[dict[str, Any]]:
         """Solve one span in steps of several lengths."""
@@ -139,47 +153,48 @@ class _Bench:
         name: str,
         problem: Problem,
         ways: Sequence[GradientWay],
-        pace: dict[str, float],
+        past: dict[str, "_Past"],
     ) -> dict[str, Any]:
-        """Race `ways`; `pace` has seconds a step from before, and learns from this."""
+        """Race `ways`; `past` has what they took before, and learns from this."""
+        plan = self._plan
         say(
             f"{name}: {problem.weight} W, float{problem.bits}, {problem.steps} steps "
             f"of {problem.step}"
         )
         ways = [way for way in ways if way.takes(problem)]
         foretold = {
-            way.key: pace[way.key] * problem.steps for way in ways if way.key in pace
+            key: each.pace * problem.steps
+            for key, each in past.items()
+            if each.pace is not None
         }
-        rows = [
-            Row(
-                way.key,
-                way.label,
-                way,
-                self._remote,
-                limits={
-                    "most_bytes": self._plan.most_bytes,
-                    "run": foretold.get(way.key, 0.0) <= self._plan.longest,
-                },
-            )
-            for way in ways
-        ]
+        rows = []
+        for way in ways:
+            run = foretold.get(way.key, 0.0) <= plan.longest
+            if run or past[way.key].compiling <= plan.patience:
+                limits = {"most_bytes": plan.most_bytes, "run": run}
+                rows.append(Row(way.key, way.label, way, self._remote, limits=limits))
         found = hold(
             rows,
             problem,
-            seconds=self._plan.seconds,
+            seconds=plan.seconds,
             fewest=1,
-            most=self._plan.most,
+            most=plan.most,
             count_first=True,
         )
-        for key, (_, samples) in found.items():
+        for key, (done, samples) in found.items():
+            pace = past[key].pace if key in past else None
             if samples:
-                pace[key] = min(sample.wall for sample in samples) / problem.steps
+                pace = min(sample.wall for sample in samples) / problem.steps
+            past[key] = _Past(pace, done.details.get("compile", 0.0))
         self._remote.clear()
         return {
             "name": name,
             **dataclasses.asdict(problem),
             **_growth(problem),
-            "rows": [_row(way, *found[way.key], foretold.get(way.key)) for way in ways],
+            "rows": [
+                _row(way, *found.get(way.key, _UNASKED), foretold.get(way.key))
+                for way in ways
+            ],
         }
 
 

@@ -16,7 +16,7 @@ _LEGEND = """
   scaled. `off`: it rebuilt the states so badly that its gradient is wrong, and how
   wrong is in the third table; no time is given.
 - **MB**: what the compiled program needs beside its arguments and results, as XLA
-  reports it; known for every row, run or not.
+  reports it, also of most that was not run.
 - **Error, same scheme**: relative error (2-norm, the larger of the two for W and y₀)
   against back-propagation through the same scheme in float64. What differs is
   rounding, and the states where they are not rebuilt exactly.

@@ -189,19 +189,34 @@ class _Elsewhere:
         pass
 
 
-def test_what_would_take_too_long_is_foretold_and_not_run(monkeypatch):
+def _foretell(monkeypatch, **changes):
+    """Return what was asked of a remote for 40, 80 and 900 steps, and the groups."""
     monkeypatch.setattr(gradients, "_growth", lambda problem: {"growth": 1.0})
     plan = dataclasses.replace(
-        gradients.FULL, steps={64: (40, 80, 1600)}, longest=1e-3, most=1
+        gradients.FULL, steps={64: (40, 80, 900)}, longest=5e-4, most=1, **changes
     )
     elsewhere = _Elsewhere()
     groups = list(gradients._Bench(plan, elsewhere).steps("dense", 64))
+    asked = {
+        steps: [run for _, each, run in elsewhere.asked if each == steps]
+        for steps in (40, 80, 900)
+    }
+    return asked, groups[-1]["rows"][0]
+
+
+def test_what_would_take_too_long_is_compiled_and_foretold(monkeypatch):
+    asked, row = _foretell(monkeypatch)
     ways = sum("dense" in way.weights for way in WAYS)
-    assert [run for _, steps, run in elsewhere.asked if steps == 1600] == [False] * ways
-    assert all(run for _, steps, run in elsewhere.asked if steps < 1600)
-    row = groups[-1]["rows"][0]
-    assert row["foretold_seconds"] == pytest.approx(1.6e-3)
+    assert asked == {40: [True] * ways, 80: [True] * ways, 900: [False] * ways}
+    assert row["foretold_seconds"] == pytest.approx(9e-4)
     assert "cpu" not in row and row["temporary"] == 1e6
+
+
+def test_what_takes_long_to_compile_is_only_foretold(monkeypatch):
+    asked, row = _foretell(monkeypatch, patience=0.5)
+    assert asked[900] == []
+    assert row["foretold_seconds"] == pytest.approx(9e-4)
+    assert row["skipped"] == "time" and "temporary" not in row
 
 
 def _row(key, seconds=1.0, **changes):

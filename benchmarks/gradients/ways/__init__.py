@@ -2,7 +2,7 @@
 
 from ...suites import Suite
 from ..problem import Problem
-from . import diffrax_ways, ours, rebuilt, scans
+from . import diffrax_ways, ours, rebuilt, scans, torch_ways
 from ._way import Differentiate, GradientWay
 
 #: All rows, in the order of the tables.
@@ -11,6 +11,7 @@ WAYS: tuple[GradientWay, ...] = (
     *scans.WAYS,
     *rebuilt.WAYS,
     *diffrax_ways.WAYS,
+    *torch_ways.WAYS,
 )
 
 BY_KEY: dict[str, GradientWay] = {way.key: way for way in WAYS}
