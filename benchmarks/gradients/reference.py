@@ -61,11 +61,20 @@ def _same(
     return problem, build(problem)
 
 
+def _second_order(problem: Problem) -> tuple[Problem, schemes.Scheme]:
+    """Return leapfrog where it can be, which is splitting written out."""
+    if problem.weight == "bipartite":
+        return problem, schemes.leapfrog(problem)
+    return problem, schemes.splitting(problem, 2)
+
+
 #: Name of a scheme -> what to differentiate for its reference.
 SCHEMES: dict[str, Callable[[Problem], tuple[Problem, schemes.Scheme]]] = {
     "rk4": partial(_same, schemes.rk4),
     "leapfrog": partial(_same, schemes.leapfrog),
-    "splitting2": partial(_same, partial(schemes.splitting, order=2)),
+    "grid32": partial(_same, partial(schemes.leapfrog_on_grid, bits=32)),
+    "grid64": partial(_same, partial(schemes.leapfrog_on_grid, bits=64)),
+    "splitting2": _second_order,
     "splitting4": partial(_same, partial(schemes.splitting, order=4)),
     "splitting6": partial(_same, partial(schemes.splitting, order=6)),
     "converged": _converged,

@@ -81,6 +81,45 @@ def leapfrog(problem: Problem) -> Scheme:
     return Scheme(lambda parameter: parameter, start, step, finish)
 
 
+def leapfrog_on_grid(problem: Problem, bits: int) -> Scheme:
+    """Return leapfrog as the reversible adjoint steps it, to be differentiated.
+
+    Each move is computed in float32 or float64 (`bits`) and rounded to a multiple of
+    2⁻²⁴ or 2⁻⁵⁴. The state is kept in float64, which holds such numbers below 1/2
+    exactly, and so are the derivatives, which are those of the unrounded moves:
+    back-propagation through the very same states, with no rounding of its own.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    unit = {32: 2.0**-24, 64: 2.0**-54}[bits]
+    dtype = {32: jnp.float32, 64: jnp.float64}[bits]
+
+    def move(coupling: Any, active: Any, h: float) -> Any:
+        narrow = h * (coupling.astype(dtype) @ jnp.tanh(active.astype(dtype)))
+        rounded = jnp.round(narrow / unit).astype(jnp.float64) * unit
+        smooth = h * (coupling @ jnp.tanh(active))
+        return smooth + jax.lax.stop_gradient(rounded - smooth)
+
+    h = problem.step
+
+    def start(coupling: Any, y0: Any) -> State:
+        first, second = jnp.split(y0, 2)
+        return first, second + move(-coupling.T, first, h / 2)
+
+    def step(coupling: Any, state: State) -> State:
+        first, second = state
+        first = first + move(coupling, second, h)
+        # The half kicks at the end of a step and at the start of the next.
+        return first, second + 2 * move(-coupling.T, first, h / 2)
+
+    def finish(coupling: Any, state: State) -> Any:
+        first, second = state
+        return jnp.concatenate([first, second - move(-coupling.T, first, h / 2)])
+
+    return Scheme(lambda parameter: parameter, start, step, finish)
+
+
 def splitting(problem: Problem, order: int) -> Scheme:
     """Return the package's coordinate splitting, one lane-wise step of it."""
     import jax.numpy as jnp

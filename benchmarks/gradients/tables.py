@@ -7,6 +7,7 @@ from typing import Any
 from ..tables import describe_run, ratio, table
 
 _OURS = "ours"
+_OWN = "same states"
 
 _LEGEND = """
 ## How to read the tables
@@ -23,6 +24,9 @@ _LEGEND = """
 - **Error, converged**: against the converged gradient of the differential equation, so
   that what the scheme does not resolve at this step is in it too. At equal steps a
   scheme of order 2 is behind one of order 4; the figure compares at equal accuracy.
+- **Error, same states**: against back-propagation in float64 through the very states
+  that the forward pass went through, rounding of each move included: how exactly the
+  backward pass undid it.
 - **Lyapunov time**: 1/λ over the second half of the span; "> span" where small
   differences have not grown a hundredfold, which shear alone could do.
 """
@@ -121,7 +125,20 @@ def _steps(weight: str, bits: int, groups: list[dict[str, Any]]) -> list[str]:
         part("MB", lambda group, row: _megabytes(row), []),
         part("error, same scheme", lambda group, row: _error(row, "error"), []),
         part("error, converged", lambda group, row: _error(row, "converged"), []),
+        *_same_states(groups, heads),
     ]
+
+
+def _same_states(groups: list[dict[str, Any]], heads: list[str]) -> list[str]:
+    rows = [
+        [
+            label,
+            *(_cell(group, key, lambda _, row: _error(row, _OWN)) for group in groups),
+        ]
+        for key, label in _labels(groups)
+        if any(_OWN in (_row(group, key) or {}) for group in groups)
+    ]
+    return [table(["error, same states", *heads], rows)] if rows else []
 
 
 def _seconds(group: dict[str, Any], row: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ WAYS: tuple[GradientWay, ...] = (
     *torch_ways.WAYS,
 )
 
-BY_KEY: dict[str, GradientWay] = {way.key: way for way in WAYS}
+BY_KEY: dict[str, GradientWay] = {way.key: way for way in (*WAYS, ours.ORDER_6)}
 
 SUITE = Suite(Problem, BY_KEY)
 

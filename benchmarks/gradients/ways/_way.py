@@ -9,10 +9,15 @@ import numpy as np
 
 from ...suites import Candidate, Verdict
 from ..problem import Problem, Weight
-from ..verify import Gradient, Standing, check_gradient
+from ..reference import Gradient, expected
+from ..verify import Standing, check_gradient, distance
 
 #: (parameter, y0, projection) -> the gradient by the first two.
 Differentiate = Callable[[Any, Any, Any], tuple[Any, Any]]
+
+
+#: Steps through which that comparison takes seconds.
+_MOST_ON_GRID = 10**5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +27,9 @@ class GradientWay:
     - `build`: from a problem to a function that JAX can compile, of W's parameter,
       the initial states and the projection, all of them arguments at run time.
     - `scheme`: what it steps, a name in `reference.SCHEMES`.
+    - `on_grid`: whether, W being bipartite, it steps `schemes.leapfrog_on_grid`, and
+      can be compared with the gradient through its very own states: "same states" in
+      the details.
     - `lanes_first`: whether its states are `(lanes, n)`, as users have them.
     - `standing`: "exact" is held to its error budget, or the run stops. "rebuilt"
       reconstructs the states in floats, which fails at some length: there its row
@@ -35,6 +43,7 @@ class GradientWay:
     scheme: str
     weights: tuple[Weight, ...] = ("bipartite", "dense")
     most_steps: int | None = None
+    on_grid: bool = False
     lanes_first: bool = False
     standing: Standing = "exact"
 
@@ -76,4 +85,10 @@ class GradientWay:
         )
 
     def check(self, problem: Problem, answer: Callable[[], Gradient]) -> Verdict:
-        return check_gradient(problem, self.scheme, self.standing, answer())
+        found = answer()
+        verdict = check_gradient(problem, self.scheme, self.standing, found)
+        bipartite = problem.weight == "bipartite"
+        if self.on_grid and bipartite and problem.steps <= _MOST_ON_GRID:
+            own = expected(problem, f"grid{problem.bits}")
+            verdict.details["same states"] = distance(found, own)
+        return verdict
