@@ -117,7 +117,7 @@ energy = float(np.sum(np.log(np.cosh(START))))
 wanted = 4 * ellipk(-np.expm1(-2 * energy)) / PERIOD
 
 omega = jnp.asarray(1.0)
-for turns, iterations in ((1, 5), (5, 1), (25, 1)):
+for turns, iterations in ((1, 1), (5, 2), (25, 2)):
     duration = turns * PERIOD
     optimiser = optax.sgd(1.0 / (duration * np.tanh(START[0])) ** 2)
     state = optimiser.init(omega)
