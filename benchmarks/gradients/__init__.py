@@ -42,7 +42,7 @@ class Plan:
         default_factory=lambda: dict.fromkeys((32, 64), (10**3, 10**4, 10**5, 10**6))
     )
     chaos: tuple[int, ...] = (10**3, 10**4)
-    duration: float = 10**4 * STEP
+    duration: float = 10 * 2**10 * STEP
     step_logs: tuple[int, ...] = (-1, -2, -3, -4, -5)
     seconds: float = 8.0
     most: int = 9
@@ -55,7 +55,7 @@ FULL = Plan()
 QUICK = Plan(
     steps={32: (1000,), 64: (1000,)},
     chaos=(1000,),
-    duration=10**3 * STEP,
+    duration=2**10 * STEP,
     step_logs=(-1, -3),
     seconds=1.0,
     most=3,
@@ -133,14 +133,14 @@ class _Bench:
     def chaos(self, bits: int) -> Iterator[dict[str, Any]]:
         """Show what the gradient itself becomes on chaotic orbits."""
         past: dict[str, _Past] = {}
-        ways = [BY_KEY[key] for key in _CHAOS if key in BY_KEY]
+        ways = [BY_KEY[key] for key in _CHAOS]
         for count in self._plan.chaos:
             problem = Problem("bipartite", bits, count, amplitude=CHAOTIC)
             yield self._race("chaos", problem, ways, past)
 
     def precision(self, bits: int) -> Iterator[dict[str, Any]]:
         """Solve one span in steps of several lengths."""
-        ways = [BY_KEY[key] for key in _PRECISION if key in BY_KEY]
+        ways = [BY_KEY[key] for key in _PRECISION]
         for log in self._plan.step_logs:
             step = 2.0**log
             problem = Problem(
@@ -153,7 +153,7 @@ class _Bench:
         name: str,
         problem: Problem,
         ways: Sequence[GradientWay],
-        past: dict[str, "_Past"],
+        past: dict[str, _Past],
     ) -> dict[str, Any]:
         """Race `ways`; `past` has what they took before, and learns from this."""
         plan = self._plan
