@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         ExponentialStep,
         ImplicitMidpoint,
         Leapfrog,
+        ReversibleAdjoint,
         simulate,
         simulate_ensemble,
     )
@@ -74,6 +75,7 @@ __all__ = [
     "RateCTRNN",
     "RectifiedTanh",
     "Relu",
+    "ReversibleAdjoint",
     "SampledInputs",
     "Sine",
     "SkewSymmetric",

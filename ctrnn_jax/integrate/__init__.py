@@ -3,6 +3,7 @@
 from ._ensemble import simulate_ensemble
 from ._implicit import DiscreteGradient, ImplicitMidpoint
 from ._linear import CayleyStep, ExponentialStep
+from ._reversible import ReversibleAdjoint
 from ._runge_kutta import RK4
 from ._simulate import simulate
 from ._splitting import CoordinateSplitting, Leapfrog
@@ -15,6 +16,7 @@ __all__ = [
     "ExponentialStep",
     "ImplicitMidpoint",
     "Leapfrog",
+    "ReversibleAdjoint",
     "simulate",
     "simulate_ensemble",
 ]

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import diffrax
 import equinox as eqx
@@ -9,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._results import mark_nonfinite, throw_unless_okay
-from .._types import Array, ArrayLike, Float, PyTree, ScalarLike
+from .._results import RESULTS, mark_nonfinite, throw_unless_okay
+from .._types import Array, ArrayLike, Float, Int, PyTree, ScalarLike
 from ..fields import AbstractField, materialise
 from ._base import AbstractFieldSolver
 from ._checks import (
@@ -21,6 +22,12 @@ from ._checks import (
     constant_step,
 )
 from ._clock import ClockInterpolation, ClockTerm, Grid, lay_grid
+from ._reversible import (
+    ReversibleAdjoint,
+    choose_adjoint,
+    counts_on_steps,
+    solve_reversibly,
+)
 
 _ADAPTIVE_MAX_STEPS = 2**16
 
@@ -36,7 +43,7 @@ def simulate(
     stepsize_controller: diffrax.AbstractStepSizeController | None = None,
     saveat: diffrax.SaveAt | None = None,
     event: diffrax.Event | None = None,
-    adjoint: diffrax.AbstractAdjoint | None = None,
+    adjoint: diffrax.AbstractAdjoint | Literal["auto"] | None = None,
     max_steps: int | None = None,
     throw: bool = True,
 ) -> diffrax.Solution:
@@ -61,7 +68,12 @@ def simulate(
     - `stepsize_controller`: default `diffrax.ConstantStepSize()`.
     - `saveat`: overrides what `ts` saves (steps, dense output, a function of the
       state); `ts` still gives the span.
-    - `event`, `adjoint`: as in `diffrax.diffeqsolve`.
+    - `event`: as in `diffrax.diffeqsolve`.
+    - `adjoint`: how to differentiate: one of diffrax (the default is its
+      `RecursiveCheckpointAdjoint()`),
+      [`ReversibleAdjoint()`][ctrnn_jax.integrate.ReversibleAdjoint] for constant
+      memory with a splitting solver, or `"auto"`, which takes that wherever it
+      applies, leaks aside.
     - `max_steps`: default just enough for constant steps, 65 536 for adaptive ones.
     - `throw`: raise if the solve fails; otherwise look at `solution.result`.
 
@@ -80,15 +92,37 @@ def simulate(
         if stepsize_controller is None
         else stepsize_controller
     )
-    adjoint = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
     state = check_state(y0, model, ndim=1)
     times = check_times(ts, state.dtype)
     if dt0 is not None:
         check_step(dt0)
     if isinstance(solver, AbstractFieldSolver) and isinstance(model, AbstractField):
         solver.check(model)
-    if isinstance(controller, diffrax.ConstantStepSize):
-        grid = lay_grid(times, constant_step(dt0), state.dtype)
+    constant = isinstance(controller, diffrax.ConstantStepSize)
+    grid = lay_grid(times, constant_step(dt0), state.dtype) if constant else None
+    options = {
+        "stepsize_controller": None if constant else controller,
+        "saveat": saveat,
+        "event": event,
+        "max_steps": max_steps,
+    }
+    adjoint = choose_adjoint(adjoint, model, solver, grid, state.dtype, options)
+    if isinstance(adjoint, ReversibleAdjoint):
+        adjoint.refuse(model, solver, options)
+        assert grid is not None
+        return _solve_reversibly(
+            model,
+            state,
+            times,
+            grid,
+            counts_on_steps(grid),
+            solver,
+            inputs,
+            adjoint,
+            throw,
+        )
+    adjoint = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
+    if grid is not None:
         return _solve_on_grid(
             model,
             state,
@@ -182,6 +216,41 @@ def _solve_on_grid(
         interpolation=interpolation,
     )
     return throw_unless_okay(solution, solution.result) if throw else solution
+
+
+@eqx.filter_jit
+def _solve_reversibly(
+    model: AbstractField,
+    y0: Float[Array, " n"],
+    ts: Float[Array, " time"] | np.ndarray,
+    grid: Grid,
+    counts: Int[Array, " time"],
+    solver: diffrax.AbstractSolver,
+    inputs: PyTree,
+    adjoint: ReversibleAdjoint,
+    throw: bool,
+) -> diffrax.Solution:
+    times = check_increasing(jnp.asarray(ts, y0.dtype))
+    ys, lost = solve_reversibly(
+        model, y0, inputs, times[0], grid.step, counts, solver, adjoint
+    )
+    result = mark_nonfinite(lost, RESULTS.successful)
+    solution = diffrax.Solution(
+        t0=times[0],
+        t1=times[-1],
+        ts=times,
+        ys=ys,
+        interpolation=None,
+        stats={"num_steps": counts[-1]},
+        result=result,
+        solver_state=None,
+        controller_state=None,
+        made_jump=None,
+        event_mask=None,
+    )
+    if throw:
+        solution = eqx.error_if(solution, lost, adjoint.out_of_range(y0.dtype))
+    return solution
 
 
 @eqx.filter_jit

@@ -64,7 +64,7 @@ class CoordinateSplitting(AbstractFieldSolver):
     """
 
     _order: int = eqx.field(static=True)
-    _block_size: int = eqx.field(static=True)
+    block_size: int = eqx.field(static=True)
 
     def __init__(self, order: int = 2, *, block_size: int = 8):
         if order not in _FRACTIONS:
@@ -72,10 +72,15 @@ class CoordinateSplitting(AbstractFieldSolver):
         if block_size < 1:
             raise ValueError(f"block_size must be at least 1, got {block_size}.")
         self._order = order
-        self._block_size = block_size
+        self.block_size = block_size
 
     def order(self, terms: PyTree) -> int:
         return self._order
+
+    @property
+    def fractions(self) -> tuple[float, ...]:
+        """Lengths of the substeps, in steps."""
+        return _FRACTIONS[self._order]
 
     def check(self, field: AbstractField) -> None:
         check_splittable(field, type(self).__name__)
@@ -93,7 +98,7 @@ class CoordinateSplitting(AbstractFieldSolver):
             start, fraction = interval
             return self._substep(field, t + start * h, fraction * h, y, inputs), None
 
-        fractions = np.asarray(_FRACTIONS[self._order])
+        fractions = np.asarray(self.fractions)
         starts = np.concatenate([[0.0], np.cumsum(fractions)[:-1]])
         intervals = np.stack([starts, fractions], axis=1)
         if self._order == 2:
@@ -107,9 +112,9 @@ class CoordinateSplitting(AbstractFieldSolver):
     ) -> State:
         drive = field.drive(t + 0.5 * h, inputs)
         if field.weight.independent_sets is None:
-            y = _sweep(field, 0.5 * h, y, drive, self._block_size, reverse=False)
+            y = _sweep(field, 0.5 * h, y, drive, self.block_size, reverse=False)
             y = relax(field, h, y, _force(field, drive))
-            return _sweep(field, 0.5 * h, y, drive, self._block_size, reverse=True)
+            return _sweep(field, 0.5 * h, y, drive, self.block_size, reverse=True)
         last = len(field.weight.independent_sets) - 1
         for index in range(last):
             y = kick(field, index, 0.5 * h, y, drive)
