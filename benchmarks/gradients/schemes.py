@@ -84,10 +84,10 @@ def leapfrog(problem: Problem) -> Scheme:
 def leapfrog_on_grid(problem: Problem, bits: int) -> Scheme:
     """Return leapfrog as the reversible adjoint steps it, to be differentiated.
 
-    Each move is computed in float32 or float64 (`bits`) and rounded to a multiple of
-    2⁻²⁴ or 2⁻⁵⁴. The state is kept in float64, which holds such numbers below 1/2
-    exactly, and so are the derivatives, which are those of the unrounded moves:
-    back-propagation through the very same states, with no rounding of its own.
+    The start, and each move, computed in float32 or float64 (`bits`), are rounded to a
+    multiple of 2⁻²⁴ or 2⁻⁵⁴. The state is kept in float64, which holds such numbers
+    below 1/2 exactly. Derivatives are in float64 too, those of the unrounded moves: it
+    is back-propagation through the very same states, with no rounding of its own.
     """
     import jax
     import jax.numpy as jnp
@@ -95,16 +95,18 @@ def leapfrog_on_grid(problem: Problem, bits: int) -> Scheme:
     unit = {32: 2.0**-24, 64: 2.0**-54}[bits]
     dtype = {32: jnp.float32, 64: jnp.float64}[bits]
 
+    def on_grid(smooth: Any, narrow: Any) -> Any:
+        rounded = jnp.round(narrow / unit).astype(jnp.float64) * unit
+        return smooth + jax.lax.stop_gradient(rounded - smooth)
+
     def move(coupling: Any, active: Any, h: float) -> Any:
         narrow = h * (coupling.astype(dtype) @ jnp.tanh(active.astype(dtype)))
-        rounded = jnp.round(narrow / unit).astype(jnp.float64) * unit
-        smooth = h * (coupling @ jnp.tanh(active))
-        return smooth + jax.lax.stop_gradient(rounded - smooth)
+        return on_grid(h * (coupling @ jnp.tanh(active)), narrow)
 
     h = problem.step
 
     def start(coupling: Any, y0: Any) -> State:
-        first, second = jnp.split(y0, 2)
+        first, second = jnp.split(on_grid(y0, y0.astype(dtype)), 2)
         return first, second + move(-coupling.T, first, h / 2)
 
     def step(coupling: Any, state: State) -> State:

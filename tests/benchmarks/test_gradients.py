@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import ctrnn_jax
 from benchmarks import gradients
 from benchmarks.gradients import reference, schemes
 from benchmarks.gradients.problem import CHAOTIC, REGULAR, Problem
@@ -131,8 +132,7 @@ def test_leapfrog_on_a_grid_moves_by_whole_units_and_differentiates_smoothly():
     problem = dataclasses.replace(SMALL, steps=20)
     scheme = schemes.leapfrog_on_grid(problem, 32)
     coupling, y0 = jnp.asarray(problem.parameter), jnp.asarray(problem.y0)
-    on_grid = jnp.round(y0 * 2.0**24) / 2.0**24
-    state = scheme.start(coupling, on_grid)
+    state = scheme.start(coupling, y0)
     for _ in range(3):
         state = scheme.step(coupling, state)
     units = np.asarray(scheme.finish(coupling, state)) * 2.0**24
@@ -141,6 +141,31 @@ def test_leapfrog_on_a_grid_moves_by_whole_units_and_differentiates_smoothly():
     other = reference.expected(problem, "leapfrog")
     # Roundings of 3e-8 at states of 0.1; a rounding that is differentiated gives 0.
     assert 0 < distance(found, other) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bits", [32, 64])
+def test_the_reversible_adjoint_steps_leapfrog_on_this_grid_to_the_last_bit(bits):
+    problem = dataclasses.replace(SMALL, bits=bits, steps=200)
+    scheme = schemes.leapfrog_on_grid(problem, bits)
+
+    @jax.jit
+    def run(coupling, y0):
+        state = scheme.start(coupling, y0)
+        state = schemes.plainly(scheme.step, coupling, state, problem.steps)
+        return scheme.finish(coupling, state)
+
+    coupling = jnp.asarray(problem.parameter)
+    wide = run(coupling.astype(float), jnp.asarray(problem.y0, float))
+    solution = ctrnn_jax.simulate_ensemble(
+        ctrnn_jax.VoltageCTRNN(ctrnn_jax.BipartiteSkew.from_coupling(coupling)),
+        jnp.asarray(problem.y0.T),
+        np.array([0.0, problem.duration]),
+        dt0=problem.step,
+        solver=ctrnn_jax.Leapfrog(),
+        adjoint=ctrnn_jax.ReversibleAdjoint(),
+    )
+    np.testing.assert_array_equal(solution.ys[:, -1].T, wide)
 
 
 @pytest.mark.slow
