@@ -78,8 +78,8 @@ class Grid(eqx.Module):
     """
 
     num_steps: int | Array
-    step: Float[Array, ""]
-    counts: Float[Array, " time"]
+    step: Float[Array, ""] | np.ndarray
+    counts: Float[Array, " time"] | np.ndarray
     stride: int | None = eqx.field(static=True)
 
 
@@ -129,8 +129,8 @@ def _lay_concrete_grid(ts: np.ndarray, dt0: float, dtype: jnp.dtype) -> Grid:
         counts = np.where(whole, np.round(exact), exact)
     return Grid(
         num_steps=num_steps,
-        step=jnp.asarray(span / num_steps, dtype),
-        counts=jnp.asarray(counts, dtype),
+        step=np.asarray(span / num_steps, dtype),
+        counts=np.asarray(counts, dtype),
         stride=stride,
     )
 
