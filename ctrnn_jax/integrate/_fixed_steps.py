@@ -88,6 +88,8 @@ def repeat(
             0, length, lambda i, carry: body(first + i, carry), state
         )
 
+    if isinstance(count, int) and count == 0:
+        return state  # an empty loop would still be compiled
     if not isinstance(count, int):
         return jax.lax.fori_loop(start, start + count, body, state)
     length = math.isqrt(count)

@@ -1,4 +1,4 @@
-"""The compiled loop over fixed steps of many lanes: start to end, NaN where it failed."""
+"""The compiled loop of fixed steps over many lanes."""
 
 from collections.abc import Callable
 
@@ -179,8 +179,10 @@ def _first_failure(old: RESULTS, new: RESULTS) -> RESULTS:
 def _stepper(
     field: AbstractField, mask: PyTree, run: Run
 ) -> tuple[LaneField, Callable, Callable, bool]:
-    """Return the built field, a step, its first carry, and whether each lane fails
-    by itself: so do those that are stepped under `vmap`, implicit or structured.
+    """Return the built field, a step, its first carry, and whether `result` is theirs.
+
+    It is where lanes are stepped one by one under `vmap`: those of implicit solvers,
+    and of structured weights that differ between lanes.
     """
     solver, inputs = run.solver, run.inputs
     structured = (

@@ -29,9 +29,14 @@ class SavePlan(eqx.Module):
         return self.lead + self.stride * np.arange(self.num_saves)
 
     def with_any_counts(self) -> "SavePlan":
-        """Return the plan with counts that a compiled program takes as arguments."""
-        lead, stride, tail = map(np.asarray, (self.lead, self.stride, self.tail))
-        return SavePlan(lead, stride, tail, self.num_saves, self.fn)
+        """Return the plan with counts that a compiled program takes as arguments.
+
+        All but a count of 0, whose loop the program can do without.
+        """
+        counts = [
+            np.asarray(n) if n else 0 for n in (self.lead, self.stride, self.tail)
+        ]
+        return SavePlan(*counts, self.num_saves, self.fn)
 
 
 def plan_saves(
