@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import diffrax
 import equinox as eqx
@@ -67,7 +68,7 @@ class ClockInterpolation(diffrax.AbstractPath):
         return jnp.subtract(t, self.origin) / self.step
 
 
-class Grid(eqx.Module):
+class Grid(NamedTuple):
     """Equal steps over a span, and where the save times fall on them.
 
     - `num_steps`: number of steps, an `int`, or a traced integer if `ts` is traced.
@@ -80,7 +81,7 @@ class Grid(eqx.Module):
     num_steps: int | Array
     step: Float[Array, ""] | np.ndarray
     counts: Float[Array, " time"] | np.ndarray
-    stride: int | None = eqx.field(static=True)
+    stride: int | None
 
 
 def lay_grid(

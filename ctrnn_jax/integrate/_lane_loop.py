@@ -1,6 +1,7 @@
 """The compiled loop of fixed steps over many lanes."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import diffrax
 import equinox as eqx
@@ -26,7 +27,7 @@ from ._saves import SavePlan
 from ._shares import in_chunks, shard
 
 
-class Run(eqx.Module):
+class Run(NamedTuple):
     """What all lanes share but the model: what to do, and how far.
 
     `plan.lead`, `stride` and `tail` are integers, or traced integers where nothing

@@ -1,9 +1,9 @@
 """Which steps of a fixed grid to save, where that is a regular pattern."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import diffrax
-import equinox as eqx
 import numpy as np
 
 from .._types import Array, Float
@@ -11,7 +11,7 @@ from ..matrices._checks import is_concrete
 from ._clock import Grid
 
 
-class SavePlan(eqx.Module):
+class SavePlan(NamedTuple):
     """`lead` steps, then `num_saves` saves `stride` steps apart, then `tail` steps.
 
     `fn(t, y, args)` is what to save of one lane, the state if `None`.
@@ -20,7 +20,7 @@ class SavePlan(eqx.Module):
     lead: int | Array | np.ndarray
     stride: int | Array | np.ndarray
     tail: int | Array | np.ndarray
-    num_saves: int = eqx.field(static=True)
+    num_saves: int
     fn: Callable | None = None
 
     @property
