@@ -48,14 +48,15 @@ def simulate_ensemble(
 ) -> diffrax.Solution:
     r"""Solve a batch of trajectories, of one model or of one model per lane.
 
-    Constant steps over evenly spaced concrete `ts`, with an explicit Runge–Kutta
-    method of diffrax or any solver of this package, run in one compiled loop with
+    Constant steps, with an explicit Runge–Kutta method of diffrax or any solver of
+    this package and saves that fall evenly on steps, run in one compiled loop with
     the lanes last in memory, cut into chunks that fit the cache and sharded over all
-    local devices. Everything else (adaptive steps, events, other solvers, a given
-    adjoint, times traced by JAX) runs `simulate` under `vmap`: same results, slower.
+    local devices. Only what is asked for is kept. Everything else (adaptive steps,
+    events, other solvers, a given adjoint, times traced by JAX) runs `simulate` under
+    `vmap`: same results, slower.
 
     A lane that fails costs that lane only, in values and in gradients of the others:
-    its `ys` are NaN from the start and `result` says why.
+    its `ys` and reductions are NaN from the start and `result` says why.
 
     **Arguments:** as [`simulate`][ctrnn_jax.integrate.simulate], except
 
@@ -65,12 +66,22 @@ def simulate_ensemble(
       the model's structure with 0 or `None` at its arrays.
     - `inputs`: one u(t) for all lanes; it may return `(m, batch)` to tell them apart
       (on one device and in one chunk, so prefer lanes that share u).
+    - `saveat`: overrides what `ts` saves. `diffrax.SaveAt(t1=True)` keeps the final
+      states only, `SaveAt(steps=k)` every k-th; its `fn(t, y, args)` sees one lane.
+      Of the steps of the compiled loop none are padding, as they are in `simulate`.
+    - `reductions`: what to compute along the way without saving states: a pytree of
+      [`Minimum`][ctrnn_jax.integrate.Minimum], `Maximum`, `Mean`, `Variance`,
+      `MaxChange`, `EnergyDrift`, `Every`, or your own `AbstractReduction`. They see the
+      initial state and the state after every step.
     - `throw`: raise if any lane fails. Off by default: look at `solution.result`.
 
     **Returns:** a `diffrax.Solution` with `ts` `(time,)`, `ys` `(batch, time, n)` and
-    `result` of shape `(batch,)`.
+    `result` of shape `(batch,)`; with `reductions`, `stats["reductions"]` is the same
+    pytree of results, each leading with the lanes. Where lanes save at steps of their
+    own (`SaveAt(steps=...)` with adaptive steps) `ts` is `(batch, time)`.
 
-    **Raises:** as `simulate`; `ValueError` too if the lanes of model and `y0` differ.
+    **Raises:** as `simulate`; `ValueError` too if the lanes of model and `y0` differ,
+    or for reductions where the compiled loop cannot be used, saying why.
     """
     if not isinstance(model, AbstractField):
         raise ValueError(

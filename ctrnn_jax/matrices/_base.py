@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
-from .._types import Array, Float, Matrix, State
+from .._types import Array, ArrayLike, Float, Matrix, State
 
 
 class AbstractWeight(eqx.Module):
@@ -193,13 +193,13 @@ def _multiply_add(
 def _multiply_add_jvp(
     zero_diagonal: bool,
     primals: tuple[Array, Array],
-    tangents: tuple[Array | SymbolicZero, Array | SymbolicZero],
+    tangents: tuple[ArrayLike | SymbolicZero, ArrayLike | SymbolicZero],
 ) -> tuple[Array, Array]:
     (matrix, x), (matrix_dot, x_dot) = primals, tangents
     out = _multiply_add(zero_diagonal, matrix, x)
     out_dot = jnp.zeros_like(out)
     if not isinstance(matrix_dot, SymbolicZero):
-        out_dot = out_dot + _dot(matrix_dot, x)
+        out_dot = out_dot + _dot(jnp.asarray(matrix_dot), x)
     if not isinstance(x_dot, SymbolicZero):
-        out_dot = out_dot + _dot(matrix, x_dot)
+        out_dot = out_dot + _dot(matrix, jnp.asarray(x_dot))
     return out, out_dot

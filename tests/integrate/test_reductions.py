@@ -239,20 +239,23 @@ def test_chunks_do_not_change_a_reduction():
 def test_a_million_float32_terms_are_averaged_to_rounding():
     """A plain float32 sum of them is 2 % off, and so is a naive variance."""
     count = 1_000_000
+    model = cj.VoltageCTRNN(cj.SkewSymmetric(1, key=jr.key(0), dtype=jnp.float32))
 
     def sample(i):
-        return (0.1 + jnp.where(i % 2 == 0, 1.0, 0.0)).astype(jnp.float32)[None]
+        return jnp.where(i % 2 == 0, 1.1, 0.1).astype(jnp.float32)[None]
 
     def run(reduction):
         def body(i, carry):
-            return reduction.update(None, sample(i), i, carry)
+            return reduction.update(model, sample(i), i, carry)
 
-        carry = jax.lax.fori_loop(1, count, body, reduction.init(None, sample(0)))
+        carry = jax.lax.fori_loop(
+            1, count, body, reduction.init(model, sample(jnp.asarray(0)))
+        )
         return reduction.finish(carry, jnp.asarray(count - 1))
 
-    with jax.numpy_dtype_promotion("standard"):
-        assert np.allclose(jax.jit(run, static_argnums=0)(cj.Mean()), 0.6, rtol=3e-7)
-        variance = jax.jit(run, static_argnums=0)(cj.Variance())
+    run = jax.jit(run, static_argnums=0)
+    assert np.allclose(run(cj.Mean()), 0.6, rtol=3e-7)
+    variance = run(cj.Variance())
     assert variance.dtype == np.float32
     assert np.allclose(variance, 0.25, rtol=1e-6)
 
@@ -280,7 +283,6 @@ def test_reductions_off_the_fast_path_are_refused_with_the_reason(options, fragm
         (lambda: {"low": cj.Minimum}, r"write Minimum\(\)"),
         (lambda: [jnp.min], "such as Minimum"),
         (lambda: cj.Every(0, cj.Mean()), "at least 1"),
-        (lambda: cj.Every(2, cj.Mean), r"write Mean\(\)"),
     ],
 )
 def test_what_is_no_reduction_is_refused(make, fragment):

@@ -49,6 +49,7 @@ def test_derivatives_agree_in_both_modes_and_to_second_order(
     off_diagonal = 1.0 - jnp.eye(n) if zero_diagonal else jnp.ones((n, n))
 
     def product(matrix, x):
+        matrix, x = jnp.asarray(matrix), jnp.asarray(x)
         mask = off_diagonal[..., None] if per_lane else off_diagonal
         return jnp.tanh(contract(mask * matrix, x, zero_diagonal=zero_diagonal))
 
