@@ -43,7 +43,8 @@ class Run(NamedTuple):
 
     def time(self, count: int | Array) -> Array:
         """Return the time after `count` steps."""
-        return self.origin + jnp.asarray(count).astype(self.step.dtype) * self.step
+        counted = jnp.asarray(count).astype(self.step.dtype)
+        return jnp.asarray(self.origin) + counted * self.step
 
     def save(self, count: int | Array, y: Float[Array, "n lanes"]) -> PyTree:
         """Return what to save of all lanes, which stay on the last axis."""
@@ -209,8 +210,10 @@ def _stepper(
         if not isinstance(solver, AbstractFieldSolver):
             return None
 
+        start = solver.start
+
         def one(field: AbstractField, y: Array) -> PyTree:
-            return solver.start(field, t, h, y, inputs)
+            return start(field, t, h, y, inputs)
 
         return lanes.map(one, (-1,), 0)(y) if by_lane else one(lanes.field, y)
 

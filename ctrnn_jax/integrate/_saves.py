@@ -1,7 +1,7 @@
 """Which steps of a fixed grid to save, where that is a regular pattern."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import diffrax
 import numpy as np
@@ -17,26 +17,31 @@ class SavePlan(NamedTuple):
     `fn(t, y, args)` is what to save of one lane, the state if `None`.
     """
 
-    lead: int | Array | np.ndarray
-    stride: int | Array | np.ndarray
-    tail: int | Array | np.ndarray
+    lead: int | Array
+    stride: int | Array
+    tail: int | Array
     num_saves: int
     fn: Callable | None = None
 
     @property
     def counts(self) -> np.ndarray:
         """Steps before each save, shape `(num_saves,)`."""
-        return self.lead + self.stride * np.arange(self.num_saves)
+        return int(self.lead) + int(self.stride) * np.arange(self.num_saves)
 
     def with_any_counts(self) -> "SavePlan":
         """Return the plan with counts that a compiled program takes as arguments.
 
         All but a count of 0, whose loop the program can do without.
         """
-        counts = [
-            np.asarray(n) if n else 0 for n in (self.lead, self.stride, self.tail)
-        ]
-        return SavePlan(*counts, self.num_saves, self.fn)
+
+        def any_count(count: int | Array) -> Any:
+            return np.asarray(count) if count else 0
+
+        return self._replace(
+            lead=any_count(self.lead),
+            stride=any_count(self.stride),
+            tail=any_count(self.tail),
+        )
 
 
 def plan_saves(
