@@ -138,6 +138,66 @@ def test_adaptive_steps_events_and_uneven_saves_run_too():
     assert np.allclose(saved, reference[:, [0, 1, 4]], atol=1e-6)
 
 
+SAVES = {
+    "final": diffrax.SaveAt(t1=True),
+    "both ends": diffrax.SaveAt(t0=True, t1=True),
+    "late": diffrax.SaveAt(ts=[1.0, 1.4, 1.8]),
+    "third steps": diffrax.SaveAt(steps=3),
+    "a function": diffrax.SaveAt(
+        ts=[0.5, 1.0, 1.5], fn=lambda t, y, args: {"t": t, "norm": jnp.sum(y**2)}
+    ),
+    # Not on the steps, or not evenly on them: by the slow path.
+    "between steps": diffrax.SaveAt(ts=[0.33, 1.0]),
+    "uneven": diffrax.SaveAt(t0=True, ts=[0.5, 2.0]),
+}
+
+
+@pytest.mark.parametrize("name", SAVES)
+def test_saveat_saves_what_simulate_saves(name):
+    model = cj.VoltageCTRNN(cj.SkewSymmetric(3, key=jr.key(0)))
+    y0 = jr.normal(jr.key(1), (2, 3))
+    options = dict(dt0=0.1, solver=cj.RK4(), saveat=SAVES[name])
+    found = cj.simulate_ensemble(model, y0, TS, **options)
+    for lane in range(2):
+        expected = cj.simulate(model, y0[lane], TS, **options)
+        # simulate pads the steps that it might have taken.
+        kept = np.isfinite(expected.ts)
+        assert np.allclose(found.ts, expected.ts[kept], rtol=0, atol=1e-14)
+        one = jax.tree.map(lambda leaf, lane=lane: leaf[lane], found.ys)
+        other = jax.tree.map(lambda leaf, kept=kept: leaf[kept], expected.ys)
+        assert jax.tree.structure(one) == jax.tree.structure(other)
+        for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+            assert a.shape == b.shape
+            assert np.allclose(a, b, rtol=0, atol=1e-13)
+
+
+def test_nothing_is_kept_but_what_is_asked_for():
+    model = cj.VoltageCTRNN(cj.SkewSymmetric(3, key=jr.key(0)))
+
+    def memory(num_steps, saveat):
+        def solve(y0):
+            return cj.simulate_ensemble(
+                model,
+                y0,
+                np.array([0.0, 1.0]),
+                dt0=1 / num_steps,
+                solver=cj.RK4(),
+                saveat=saveat,
+                reductions=cj.Mean(),
+            )
+
+        compiled = jax.jit(lambda y0: solve(y0).ys).lower(jnp.ones((50, 3))).compile()
+        analysis = compiled.memory_analysis()
+        return analysis.output_size_in_bytes, analysis.temp_size_in_bytes
+
+    final = diffrax.SaveAt(t1=True)
+    output, temporary = memory(1000, final)
+    assert output == 50 * 3 * 8
+    assert memory(2000, final) == (output, temporary)
+    # The 100 states asked for are seen, so that what is kept is measured.
+    assert memory(1000, diffrax.SaveAt(steps=10))[0] == 100 * output
+
+
 # --- one bad lane ------------------------------------------------------------------
 
 
@@ -269,22 +329,50 @@ def test_models_and_states_must_have_as_many_lanes():
         cj.simulate_ensemble(models, np.ones((3, 2)), TS, dt0=0.1, model_axes=1)
 
 
-def test_new_values_do_not_compile_again(caplog):
+def test_new_values_and_numbers_of_steps_do_not_compile_again(caplog):
     model = cj.VoltageCTRNN(cj.SkewSymmetric(2, key=jr.key(0)))
 
-    def compiled(scale, end, lanes=7):
+    def compiled(scale, end, lanes=7, steps=10):
         caplog.clear()
         y0 = scale * jnp.ones((lanes, 2))
         with jax.log_compiles():
             cj.simulate_ensemble(
-                model, y0, np.array([0.0, end]), dt0=end / 10, solver=cj.RK4()
+                model, y0, np.array([0.0, end]), dt0=end / steps, solver=cj.RK4()
             ).ys.block_until_ready()
-        return any("jit(_run_fixed)" in r.getMessage() for r in caplog.records)
+        return any("jit(run_fixed)" in r.getMessage() for r in caplog.records)
 
     compiled(1.0, 1.0)
     assert not compiled(2.0, 3.0)
+    assert not compiled(1.0, 1.0, steps=300)
     # Another shape is another program, which shows that it is seen.
     assert compiled(1.0, 1.0, lanes=8)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_inputs_are_differentiated_whether_passed_or_captured(hidden):
+    """A loop of unknown length has no gradient, and a function may hide the need."""
+    model = cj.VoltageCTRNN(
+        cj.SkewSymmetric(2, key=jr.key(0)), input_weight=jnp.ones((2, 1))
+    )
+    y0 = jr.normal(jr.key(1), (3, 2))
+
+    class Wave(eqx.Module):
+        amplitude: jax.Array
+
+        def __call__(self, t):
+            return self.amplitude * jnp.sin(t)[None]
+
+    def loss(amplitude):
+        wave = Wave(amplitude)
+        inputs = (lambda t: wave(t)) if hidden else wave
+        ys = cj.simulate_ensemble(
+            model, y0, TS, dt0=0.1, solver=cj.RK4(), inputs=inputs
+        ).ys
+        return jnp.sum(ys[:, -1] ** 2)
+
+    amplitude, delta = jnp.asarray(0.5), 1e-5
+    difference = (loss(amplitude + delta) - loss(amplitude - delta)) / (2 * delta)
+    assert np.allclose(jax.grad(loss)(amplitude), difference, rtol=1e-7)
 
 
 SHARDED = textwrap.dedent(
@@ -298,10 +386,19 @@ SHARDED = textwrap.dedent(
     build = eqx.filter_vmap(lambda key: cj.VoltageCTRNN(cj.SkewSymmetric(3, key=key)))
     models = build(jr.split(jr.key(0), 5))
     y0 = jr.normal(jr.key(1), (5, 3))
-    ys = cj.simulate_ensemble(
-        models, y0, ts, dt0=0.1, solver=cj.RK4(), model_axes=0, throw=True
-    ).ys
-    assert ys.shape == (5, 5, 3)
+    solution = cj.simulate_ensemble(
+        models,
+        y0,
+        ts,
+        dt0=0.1,
+        solver=cj.RK4(),
+        model_axes=0,
+        throw=True,
+        reductions=cj.Maximum(),
+    )
+    ys, high = solution.ys, solution.stats["reductions"]
+    assert ys.shape == (5, 5, 3) and high.shape == (5, 3)
+    assert (high >= ys.max(axis=1)).all()
     one = jax.tree.map(lambda leaf: leaf[4] if eqx.is_array(leaf) else leaf, models)
     assert np.allclose(
         ys[4], cj.simulate(one, y0[4], ts, dt0=0.1, solver=cj.RK4()).ys, atol=1e-13
