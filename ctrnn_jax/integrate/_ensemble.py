@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import diffrax
 import equinox as eqx
 import jax
 import numpy as np
 
-from .._results import mark_nonfinite, throw_unless_okay
+from .._results import RESULTS, mark_nonfinite, throw_unless_okay
 from .._types import Array, ArrayLike, Float, PyTree, ScalarLike
 from ..fields import AbstractField
 from ._base import AbstractFieldSolver
@@ -25,6 +25,8 @@ from ._fixed_steps import has_fixed_step
 from ._lane_loop import Run, blank, run_fixed
 from ._lanes import finite_lanes, keep_finite, mark_lanes, replace_lanes
 from ._reductions import check_reductions, is_reduction
+from ._reversible import ReversibleAdjoint, choose_adjoint, counts_on_steps
+from ._reversible_lanes import run_reversibly
 from ._saves import plan_saves
 from ._simulate import simulate
 
@@ -42,7 +44,7 @@ def simulate_ensemble(
     saveat: diffrax.SaveAt | None = None,
     reductions: PyTree = None,
     event: diffrax.Event | None = None,
-    adjoint: diffrax.AbstractAdjoint | None = None,
+    adjoint: diffrax.AbstractAdjoint | Literal["auto"] | None = None,
     max_steps: int | None = None,
     throw: bool = False,
 ) -> diffrax.Solution:
@@ -103,6 +105,31 @@ def simulate_ensemble(
         stepsize_controller, diffrax.ConstantStepSize
     )
     grid = lay_grid(times, constant_step(dt0), state.dtype) if constant else None
+    options = {
+        "stepsize_controller": None if constant else stepsize_controller,
+        "saveat": saveat,
+        "event": event,
+        "max_steps": max_steps,
+        "reductions": reductions,
+    }
+    adjoint = choose_adjoint(adjoint, single, solver, grid, state.dtype, options)
+    if isinstance(adjoint, ReversibleAdjoint):
+        adjoint.refuse(single, solver, options)
+        assert grid is not None
+        counts = counts_on_steps(grid)
+        saved, ys, result = run_reversibly(
+            model,
+            mask,
+            state,
+            times,
+            grid.step,
+            counts,
+            solver,
+            inputs,
+            adjoint,
+            throw,
+        )
+        return _solution(saved[0], saved[-1], saved, ys, result, num_steps=counts[-1])
     plan = None if grid is None else plan_saves(saveat, times, grid)
     hindrances = {
         "stepsize_controller": not constant,
@@ -152,10 +179,17 @@ def simulate_ensemble(
     stats: dict[str, Any] = {"num_steps": grid.num_steps}
     if reductions is not None:
         stats["reductions"] = reduced
+    return _solution(t0, t1, saved, ys, result, **stats)
+
+
+def _solution(
+    t0: Array, t1: Array, ts: PyTree, ys: PyTree, result: RESULTS, **stats: Any
+) -> diffrax.Solution:
+    """Return a solution of constant steps."""
     return diffrax.Solution(
         t0=t0,
         t1=t1,
-        ts=saved,
+        ts=ts,
         ys=ys,
         interpolation=None,
         stats=stats,
