@@ -183,7 +183,7 @@ def simulate_ensemble(
 
 
 def _solution(
-    t0: Array, t1: Array, ts: PyTree, ys: PyTree, result: RESULTS, **stats: Any
+    t0: ArrayLike, t1: ArrayLike, ts: PyTree, ys: PyTree, result: RESULTS, **stats: Any
 ) -> diffrax.Solution:
     """Return a solution of constant steps."""
     return diffrax.Solution(
