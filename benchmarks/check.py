@@ -149,9 +149,7 @@ def run() -> int:
     for line in complaints:
         print(f"FAILED  {line}")
     if not complaints:
-        print(
-            "ok      one compilation for a shape; none for other values or numbers of steps"
-        )
+        print("ok      one compilation for a shape; none for other values or steps")
     failed |= bool(complaints)
     for size, least in LEAST_ADVANTAGE.items():
         best = 0.0
