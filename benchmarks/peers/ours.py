@@ -1,5 +1,7 @@
 """`ctrnn_jax.simulate_ensemble`, as its documentation shows."""
 
+from functools import partial
+
 import numpy as np
 
 from ..problem import STEP, Problem
@@ -7,7 +9,8 @@ from ..suites import Candidate
 from ._way import Way
 
 
-def _prepare(problem: Problem) -> Candidate:
+def _prepare(problem: Problem, *, reduced: bool = False) -> Candidate:
+    import diffrax
     import jax
     import jax.numpy as jnp
 
@@ -21,6 +24,7 @@ def _prepare(problem: Problem) -> Candidate:
     model = ctrnn_jax.VoltageCTRNN(build(weight))
     y0 = jnp.asarray(problem.y0)
     ts = np.array([0.0, problem.duration])
+    reductions = [ctrnn_jax.Minimum(), ctrnn_jax.Maximum()] if reduced else None
 
     def run() -> jax.Array:
         solution = ctrnn_jax.simulate_ensemble(
@@ -30,11 +34,12 @@ def _prepare(problem: Problem) -> Candidate:
             dt0=STEP,
             solver=ctrnn_jax.RK4(),
             model_axes=0 if problem.own_weights else None,
+            saveat=diffrax.SaveAt(t1=True),
+            reductions=reductions,
         )
-        assert solution.ys is not None
-        return jax.block_until_ready(solution.ys[:, -1])
+        return jax.block_until_ready((solution.ys, solution.stats))[0]
 
-    return Candidate(run, np.asarray)
+    return Candidate(run, lambda ys: np.asarray(ys[:, 0]))
 
 
 WAYS = (
@@ -45,5 +50,11 @@ WAYS = (
         "ours",
         _prepare,
         own_weights=True,
+    ),
+    Way(
+        "ours-reduced",
+        "**ctrnn_jax `simulate_ensemble`**, minimum and maximum of every step too",
+        "ours",
+        partial(_prepare, reduced=True),
     ),
 )

@@ -1,10 +1,13 @@
 """What simulate and simulate_ensemble refuse before any work is done."""
 
+import types
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Float, ScalarLike
+from .._types import Array, Float, PyTree, ScalarLike
 from ..fields import AbstractField
 from ..matrices._checks import as_floating, is_concrete
 
@@ -97,3 +100,20 @@ def check_increasing(ts: Float[Array, " time"]) -> Float[Array, " time"]:
         ~(jnp.all(jnp.isfinite(ts)) & jnp.all(jnp.diff(ts) > 0)),
         "ts must be finite and strictly increasing in the dtype of y0.",
     )
+
+
+def is_settled(tree: PyTree) -> bool:
+    """Whether no number in `tree` can be one that JAX differentiates or traces.
+
+    Functions may have captured such numbers, unless they are plain and have captured
+    nothing; so another callable counts as unsettled.
+    """
+
+    def settled(leaf: object) -> bool:
+        if eqx.is_array(leaf):
+            return is_concrete(leaf)
+        if isinstance(leaf, types.FunctionType):
+            return leaf.__closure__ is None and not leaf.__defaults__
+        return leaf is None or isinstance(leaf, bool | int | float | complex | str)
+
+    return all(map(settled, jax.tree.leaves(tree)))

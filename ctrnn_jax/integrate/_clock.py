@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import diffrax
 import equinox as eqx
@@ -67,7 +68,7 @@ class ClockInterpolation(diffrax.AbstractPath):
         return jnp.subtract(t, self.origin) / self.step
 
 
-class Grid(eqx.Module):
+class Grid(NamedTuple):
     """Equal steps over a span, and where the save times fall on them.
 
     - `num_steps`: number of steps, an `int`, or a traced integer if `ts` is traced.
@@ -78,9 +79,9 @@ class Grid(eqx.Module):
     """
 
     num_steps: int | Array
-    step: Float[Array, ""]
-    counts: Float[Array, " time"]
-    stride: int | None = eqx.field(static=True)
+    step: Float[Array, ""] | np.ndarray
+    counts: Float[Array, " time"] | np.ndarray
+    stride: int | None
 
 
 def lay_grid(
@@ -129,8 +130,8 @@ def _lay_concrete_grid(ts: np.ndarray, dt0: float, dtype: jnp.dtype) -> Grid:
         counts = np.where(whole, np.round(exact), exact)
     return Grid(
         num_steps=num_steps,
-        step=jnp.asarray(span / num_steps, dtype),
-        counts=jnp.asarray(counts, dtype),
+        step=np.asarray(span / num_steps, dtype),
+        counts=np.asarray(counts, dtype),
         stride=stride,
     )
 

@@ -1,37 +1,33 @@
 """Solve many trajectories at once, at the speed of the machine."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import diffrax
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._results import RESULTS, mark_nonfinite, throw_unless_okay
 from .._types import Array, ArrayLike, Float, PyTree, ScalarLike
 from ..fields import AbstractField
 from ._base import AbstractFieldSolver
-from ._checks import check_state, check_step, check_times, constant_step
+from ._checks import (
+    check_state,
+    check_step,
+    check_times,
+    constant_step,
+    is_settled,
+)
 from ._clock import lay_grid
-from ._fixed_steps import (
-    alive,
-    fixed_step,
-    guarded,
-    has_fixed_step,
-    overflow_is_possible,
-    repeat,
-)
-from ._lanes import (
-    finite_lanes,
-    lanes_last,
-    mark_lanes,
-    materialise_lanes,
-    replace_lanes,
-)
-from ._shares import in_chunks, shard
+from ._fixed_steps import has_fixed_step
+from ._lane_loop import Run, blank, run_fixed
+from ._lanes import finite_lanes, keep_finite, mark_lanes, replace_lanes
+from ._reductions import check_reductions, is_reduction
+from ._reversible import ReversibleAdjoint, choose_adjoint, counts_on_steps
+from ._reversible_lanes import run_reversibly
+from ._saves import plan_saves
 from ._simulate import simulate
 
 
@@ -45,21 +41,24 @@ def simulate_ensemble(
     inputs: PyTree = None,
     model_axes: PyTree = None,
     stepsize_controller: diffrax.AbstractStepSizeController | None = None,
+    saveat: diffrax.SaveAt | None = None,
+    reductions: PyTree = None,
     event: diffrax.Event | None = None,
-    adjoint: diffrax.AbstractAdjoint | None = None,
+    adjoint: diffrax.AbstractAdjoint | Literal["auto"] | None = None,
     max_steps: int | None = None,
     throw: bool = False,
 ) -> diffrax.Solution:
     r"""Solve a batch of trajectories, of one model or of one model per lane.
 
-    Constant steps over evenly spaced concrete `ts`, with an explicit Runge–Kutta
-    method of diffrax or any solver of this package, run in one compiled loop with
+    Constant steps, with an explicit Runge–Kutta method of diffrax or any solver of
+    this package and saves that fall evenly on steps, run in one compiled loop with
     the lanes last in memory, cut into chunks that fit the cache and sharded over all
-    local devices. Everything else (adaptive steps, events, other solvers, a given
-    adjoint, times traced by JAX) runs `simulate` under `vmap`: same results, slower.
+    local devices. Only what is asked for is kept. Everything else (adaptive steps,
+    events, other solvers, a given adjoint, times traced by JAX) runs `simulate` under
+    `vmap`: same results, slower.
 
     A lane that fails costs that lane only, in values and in gradients of the others:
-    its `ys` are NaN from the start and `result` says why.
+    its `ys` and reductions are NaN from the start and `result` says why.
 
     **Arguments:** as [`simulate`][ctrnn_jax.integrate.simulate], except
 
@@ -69,12 +68,22 @@ def simulate_ensemble(
       the model's structure with 0 or `None` at its arrays.
     - `inputs`: one u(t) for all lanes; it may return `(m, batch)` to tell them apart
       (on one device and in one chunk, so prefer lanes that share u).
+    - `saveat`: overrides what `ts` saves. `diffrax.SaveAt(t1=True)` keeps the final
+      states only, `SaveAt(steps=k)` every k-th; its `fn(t, y, args)` sees one lane.
+      Of the steps of the compiled loop none are padding, as they are in `simulate`.
+    - `reductions`: what to compute along the way without saving states: a pytree of
+      [`Minimum`][ctrnn_jax.integrate.Minimum], `Maximum`, `Mean`, `Variance`,
+      `MaxChange`, `EnergyDrift`, `Every`, or your own `AbstractReduction`. They see the
+      initial state and the state after every step.
     - `throw`: raise if any lane fails. Off by default: look at `solution.result`.
 
     **Returns:** a `diffrax.Solution` with `ts` `(time,)`, `ys` `(batch, time, n)` and
-    `result` of shape `(batch,)`.
+    `result` of shape `(batch,)`; with `reductions`, `stats["reductions"]` is the same
+    pytree of results, each leading with the lanes. Where lanes save at steps of their
+    own (`SaveAt(steps=...)` with adaptive steps) `ts` is `(batch, time)`.
 
-    **Raises:** as `simulate`; `ValueError` too if the lanes of model and `y0` differ.
+    **Raises:** as `simulate`; `ValueError` too if the lanes of model and `y0` differ,
+    or for reductions where the compiled loop cannot be used, saying why.
     """
     if not isinstance(model, AbstractField):
         raise ValueError(
@@ -82,6 +91,7 @@ def simulate_ensemble(
             "function use jax.vmap over simulate."
         )
     solver = diffrax.Tsit5() if solver is None else solver
+    check_reductions(reductions)
     batch = (*np.shape(y0), 0)[0]
     mask = mark_lanes(model, model_axes, batch)
     single = _one_lane(model, mask)
@@ -95,41 +105,94 @@ def simulate_ensemble(
         stepsize_controller, diffrax.ConstantStepSize
     )
     grid = lay_grid(times, constant_step(dt0), state.dtype) if constant else None
-    plain = event is None and adjoint is None and max_steps is None
-    if grid is None or grid.stride is None or not plain or not has_fixed_step(solver):
+    options = {
+        "stepsize_controller": None if constant else stepsize_controller,
+        "saveat": saveat,
+        "event": event,
+        "max_steps": max_steps,
+        "reductions": reductions,
+    }
+    adjoint = choose_adjoint(adjoint, single, solver, grid, state.dtype, options)
+    if isinstance(adjoint, ReversibleAdjoint):
+        adjoint.refuse(single, solver, options)
+        assert grid is not None
+        counts = counts_on_steps(grid)
+        saved, ys, result = run_reversibly(
+            model,
+            mask,
+            state,
+            times,
+            grid.step,
+            counts,
+            solver,
+            inputs,
+            adjoint,
+            throw,
+        )
+        return _solution(saved[0], saved[-1], saved, ys, result, num_steps=counts[-1])
+    plan = None if grid is None else plan_saves(saveat, times, grid)
+    hindrances = {
+        "stepsize_controller": not constant,
+        "event": event is not None,
+        "adjoint": adjoint is not None,
+        "max_steps": max_steps is not None,
+        f"solver={type(solver).__name__}()": not has_fixed_step(solver),
+        "saves that do not fall evenly on steps": constant and plan is None,
+    }
+    if plan is None or any(hindrances.values()):
+        _refuse_reductions(reductions, hindrances)
         return _run_vmapped(
             model,
             mask,
             state,
             times,
-            dt0,
-            inputs,
             throw,
+            dt0=dt0,
             solver=solver,
+            inputs=inputs,
             stepsize_controller=stepsize_controller,
+            saveat=saveat,
             event=event,
             adjoint=adjoint,
             max_steps=max_steps,
         )
-    ys, result = _run_fixed(
-        model,
-        mask,
-        state,
-        jnp.asarray(times[0], state.dtype),
-        grid.step,
-        solver,
-        inputs,
-        len(times) - 1,
-        grid.stride,
-        throw,
+    assert grid is not None and isinstance(times, np.ndarray)
+    if saveat is None:
+        saved = times
+    else:
+        saved = times[0] + plan.counts * ((times[-1] - times[0]) / grid.num_steps)
+    clock = [np.asarray(t, state.dtype) for t in (times[0], times[-1], saved)]
+    # Counts as arguments, so that another number of steps is not another program; but
+    # a loop of unknown length has no reverse derivative.
+    settled = is_settled((model, state, inputs, reductions, plan.fn))
+    run = Run(
+        origin=clock[0],
+        step=grid.step,
+        plan=plan.with_any_counts() if settled else plan,
+        solver=solver,
+        inputs=inputs,
+        reductions=reductions,
     )
+    ys, reduced, result, (t0, t1, saved) = run_fixed(
+        model, mask, state, run, throw, clock
+    )
+    stats: dict[str, Any] = {"num_steps": grid.num_steps}
+    if reductions is not None:
+        stats["reductions"] = reduced
+    return _solution(t0, t1, saved, ys, result, **stats)
+
+
+def _solution(
+    t0: ArrayLike, t1: ArrayLike, ts: PyTree, ys: PyTree, result: RESULTS, **stats: Any
+) -> diffrax.Solution:
+    """Return a solution of constant steps."""
     return diffrax.Solution(
-        t0=jnp.asarray(times[0], state.dtype),
-        t1=jnp.asarray(times[-1], state.dtype),
-        ts=jnp.asarray(times, state.dtype),
+        t0=t0,
+        t1=t1,
+        ts=ts,
         ys=ys,
         interpolation=None,
-        stats={"num_steps": grid.num_steps},
+        stats=stats,
         result=result,
         solver_state=None,
         controller_state=None,
@@ -143,166 +206,16 @@ def _one_lane(model: AbstractField, mask: PyTree) -> AbstractField:
     return jax.tree.map(lambda leaf, own: leaf[0] if own else leaf, model, mask)
 
 
-@eqx.filter_jit
-def _run_fixed(
-    model: AbstractField,
-    mask: PyTree,
-    y0: Float[Array, "batch n"],
-    origin: Float[Array, ""],
-    step: Float[Array, ""],
-    solver: diffrax.AbstractSolver,
-    inputs: PyTree,
-    intervals: int,
-    stride: int,
-    throw: bool,
-) -> tuple[Float[Array, "batch time n"], RESULTS]:
-    ok = finite_lanes(model, mask, y0)
-    own, shared = eqx.partition(model, mask)
-    own = jax.tree.map(partial(replace_lanes, ok, fill=1.0), own)
-    start = replace_lanes(ok, y0, 0.0)
-
-    def run(
-        own: PyTree, start: Float[Array, "lanes n"], everywhere: PyTree
-    ) -> tuple[Float[Array, "lanes time n"], RESULTS]:
-        shared, inputs, origin, step = everywhere
-        field = eqx.combine(own, shared)
-        return _run_chunks(
-            field, mask, start, inputs, origin, step, solver, intervals, stride
-        )
-
-    ys, result = shard(run, own, start, (shared, inputs, origin, step))
-    # A frozen lane is finite, but past the bound at which it was frozen.
-    finite = ok & alive(ys[:, -1].T)
-    result = mark_nonfinite(~finite, result)
-    ys = jnp.where(finite[:, None, None], ys, jnp.nan)
-    if throw:
-        ys = throw_unless_okay(ys, result)
-    return ys, result
-
-
-def _run_chunks(
-    field: AbstractField,
-    mask: PyTree,
-    start: Float[Array, "lanes n"],
-    inputs: PyTree,
-    origin: Float[Array, ""],
-    step: Float[Array, ""],
-    solver: diffrax.AbstractSolver,
-    intervals: int,
-    stride: int,
-) -> tuple[Float[Array, "lanes time n"], RESULTS]:
-    """Advance the lanes of one device, a cache-sized chunk at a time."""
-    own, shared = eqx.partition(field, mask)
-
-    def run(
-        own: PyTree, start: Float[Array, "chunk n"]
-    ) -> tuple[Float[Array, "chunk time n"], RESULTS]:
-        return _run_lanes(
-            eqx.combine(own, shared),
-            mask,
-            start,
-            inputs=inputs,
-            origin=origin,
-            step=step,
-            solver=solver,
-            intervals=intervals,
-            stride=stride,
-        )
-
-    return in_chunks(run, own, start, per_lane=any(jax.tree.leaves(mask.weight)))
-
-
-def _run_lanes(
-    field: AbstractField,
-    mask: PyTree,
-    start: Float[Array, "lanes n"],
-    *,
-    inputs: PyTree,
-    origin: Float[Array, ""],
-    step: Float[Array, ""],
-    solver: diffrax.AbstractSolver,
-    intervals: int,
-    stride: int,
-) -> tuple[Float[Array, "lanes time n"], RESULTS]:
-    y0 = start.T
-    batched = any(jax.tree.leaves(mask.weight))
-    structured = batched and field.weight.independent_sets is not None
-    by_lane = False
-    if isinstance(solver, AbstractFieldSolver) and (
-        structured or not solver.steps_lanes
-    ):
-        by_lane = True
-        advance, begin = _by_lane(solver, *materialise_lanes(field, mask), inputs)
-    else:
-        advance, begin = _all_lanes(solver, lanes_last(field, mask), inputs)
-
-    def body(index: Array, state: PyTree) -> PyTree:
-        y, carry, result = state
-        t = origin + index.astype(step.dtype) * step
-        y, carry, outcome = advance(t, step, y, carry)
-        if by_lane:
-            result = _first_failure(result, outcome)
-        return y, carry, result
-
-    def interval(state: PyTree, first: Array) -> tuple[PyTree, Array]:
-        state = repeat(body, first, stride, state)
-        return state, state[0]
-
-    success = jax.tree.map(lambda leaf: jnp.full(y0.shape[1], leaf), RESULTS.successful)
-    state = (y0, begin(origin, step, y0), success)
-    state, saved = jax.lax.scan(interval, state, stride * jnp.arange(intervals))
-    ys = jnp.concatenate([y0[None], saved])
-    return jnp.transpose(ys, (2, 0, 1)), state[2]
-
-
-def _first_failure(old: RESULTS, new: RESULTS) -> RESULTS:
-    """Keep the first failure of each lane."""
-    return jax.vmap(lambda old, new: RESULTS.where(diffrax.is_okay(old), new, old))(
-        old, new
+def _refuse_reductions(reductions: PyTree, hindrances: dict[str, bool]) -> None:
+    if not jax.tree.leaves(reductions, is_leaf=is_reduction):
+        return
+    found = ", ".join(name for name, hinders in hindrances.items() if hinders)
+    raise ValueError(
+        "reductions are computed in the loop of constant steps, which this call "
+        f"cannot use because of: {found}. Drop that, with dt0, evenly spaced concrete "
+        "ts and an explicit or structure-preserving solver; or save states and reduce "
+        "those."
     )
-
-
-def _all_lanes(
-    solver: diffrax.AbstractSolver, field: AbstractField, inputs: PyTree
-) -> tuple[Callable, Callable]:
-    """Advance an array of lanes `(n, lanes)` by array operations."""
-    step = fixed_step(solver)
-    if overflow_is_possible(field):
-        step = guarded(step)
-
-    def advance(t: Array, h: Array, y: Array, carry: PyTree) -> PyTree:
-        return step(field, t, h, y, inputs, carry)
-
-    def begin(t: Array, h: Array, y: Array) -> PyTree:
-        if isinstance(solver, AbstractFieldSolver):
-            return solver.start(field, t, h, y, inputs)
-        return None
-
-    return advance, begin
-
-
-def _by_lane(
-    solver: AbstractFieldSolver, field: AbstractField, mask: PyTree, inputs: PyTree
-) -> tuple[Callable, Callable]:
-    """Advance each lane by itself under vmap: implicit or structured and batched."""
-    own, shared = eqx.partition(field, mask)
-    step = solver.advance
-    if overflow_is_possible(field):
-        step = guarded(step)
-
-    def advance(t: Array, h: Array, y: Array, carry: PyTree) -> PyTree:
-        def one(own: PyTree, y: Array, carry: PyTree) -> PyTree:
-            return step(eqx.combine(own, shared), t, h, y, inputs, carry)
-
-        return jax.vmap(one, in_axes=(0, -1, 0), out_axes=(-1, 0, 0))(own, y, carry)
-
-    def begin(t: Array, h: Array, y: Array) -> PyTree:
-        def one(own: PyTree, y: Array) -> PyTree:
-            return solver.start(eqx.combine(own, shared), t, h, y, inputs)
-
-        return jax.vmap(one, in_axes=(0, -1))(own, y)
-
-    return advance, begin
 
 
 def _run_vmapped(
@@ -310,38 +223,41 @@ def _run_vmapped(
     mask: PyTree,
     y0: Float[Array, "batch n"],
     times: ArrayLike,
-    dt0: ScalarLike | None,
-    inputs: PyTree,
     throw: bool,
-    **options: object,
+    **options: Any,
 ) -> diffrax.Solution:
     """Solve every lane with `simulate` under vmap."""
     ok = finite_lanes(model, mask, y0)
     own, shared = eqx.partition(model, mask)
-    own = jax.tree.map(partial(replace_lanes, ok, fill=1.0), own)
 
     def one(own: PyTree, start: Float[Array, " n"]) -> diffrax.Solution:
-        return simulate(
-            eqx.combine(own, shared),
-            start,
-            times,
-            dt0=dt0,
-            inputs=inputs,
-            throw=False,
-            **options,  # pyright: ignore[reportArgumentType]
-        )
+        lane = eqx.combine(own, shared)
+        return simulate(lane, start, times, throw=False, **options)
 
-    solution = eqx.filter_vmap(one)(own, replace_lanes(ok, y0, 0.0))
+    start = replace_lanes(ok, y0, 0.0)
+    solution = eqx.filter_vmap(one)(keep_finite(ok, own), start)
     result = mark_nonfinite(~ok, solution.result)
-    okay = diffrax.is_okay(result)
-    ys = jnp.where(okay[:, None, None], solution.ys, jnp.nan)
+    ys = blank(diffrax.is_okay(result), solution.ys)
     if throw:
         ys = throw_unless_okay(ys, result)
-    return dataclasses.replace(
-        solution,
-        t0=solution.t0[0],
-        t1=solution.t1[0],
-        ts=solution.ts[0],
-        ys=ys,
-        result=result,
+    if _has_one_clock(options["stepsize_controller"], options["saveat"]):
+        # Lanes save at the same times.
+        ts = jax.tree.map(lambda leaf: leaf[0], solution.ts)
+        solution = dataclasses.replace(solution, ts=ts)
+    if options["event"] is None:
+        t0, t1 = solution.t0[0], solution.t1[0]
+        solution = dataclasses.replace(solution, t0=t0, t1=t1)
+    return dataclasses.replace(solution, ys=ys, result=result)
+
+
+def _has_one_clock(
+    controller: diffrax.AbstractStepSizeController | None,
+    saveat: diffrax.SaveAt | None,
+) -> bool:
+    """Whether all lanes save at the same times: not where they save own steps."""
+    if saveat is None or isinstance(controller, diffrax.ConstantStepSize | None):
+        return True
+    subs = jax.tree.leaves(
+        saveat.subs, is_leaf=lambda node: isinstance(node, diffrax.SubSaveAt)
     )
+    return not any(sub.steps for sub in subs)

@@ -72,12 +72,15 @@ def _combine(
 
 
 def repeat(
-    body: Callable[[Array, PyTree], PyTree], start: Array, count: int, state: PyTree
+    body: Callable[[Array, PyTree], PyTree],
+    start: Array,
+    count: int | Array,
+    state: PyTree,
 ) -> PyTree:
     """Apply `body(index, state)` for `count` indices from `start` on.
 
     Differentiated in reverse it keeps about 2·√count states: long runs are cut in
-    √count checkpointed stretches.
+    √count checkpointed stretches. A traced `count` cannot be differentiated so.
     """
 
     def stretch(first: Array, length: int, state: PyTree) -> PyTree:
@@ -85,6 +88,10 @@ def repeat(
             0, length, lambda i, carry: body(first + i, carry), state
         )
 
+    if isinstance(count, int) and count == 0:
+        return state  # an empty loop would still be compiled
+    if not isinstance(count, int):
+        return jax.lax.fori_loop(start, start + count, body, state)
     length = math.isqrt(count)
     if count < 64:
         return stretch(start, count, state)

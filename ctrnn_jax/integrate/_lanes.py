@@ -1,12 +1,16 @@
 """From a batch as users give it (lanes first) to one the machine likes (lanes last)."""
 
+from collections.abc import Callable
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Bool, PyTree
-from ..fields import AbstractField, materialise
+from .._types import Array, Bool, Float, PyTree, State
+from ..fields import AbstractField
 from ..matrices import DenseWeight
+from ..matrices._base import UNROLL_PER_LANE, AbstractWeight, contract
 
 
 def mark_lanes(model: AbstractField, axes: PyTree, batch: int) -> PyTree:
@@ -37,42 +41,121 @@ def mark_lanes(model: AbstractField, axes: PyTree, batch: int) -> PyTree:
     return mask
 
 
-def lanes_last(field: AbstractField, mask: PyTree) -> AbstractField:
-    """Return one field whose per-lane arrays have the lanes on their last axis."""
+class WeightPerLane(AbstractWeight):
+    """A matrix for each lane, stored `(batch, n, n)`: for those too large to unroll.
+
+    Each lane's matrix is then contiguous, and the product of all lanes reads it in
+    order. To its users the lanes are last, as everywhere.
+    """
+
+    matrix: Float[Array, "batch n n"] | Float[Array, "n n"]
+    is_skew: bool = eqx.field(static=True)
+    has_zero_diagonal: bool = eqx.field(static=True)
+
+    @property
+    def size(self) -> int:
+        return self.matrix.shape[-1]
+
+    def as_matrix(self) -> Float[Array, "n n *batch"]:
+        # Two axes are left where the lanes are mapped over.
+        return (
+            self.matrix if self.matrix.ndim == 2 else jnp.moveaxis(self.matrix, 0, -1)
+        )
+
+    def mv(self, x: State) -> State:
+        self._check_operand(x)
+        return contract(self.as_matrix(), x)
+
+    def materialise(self) -> "WeightPerLane":
+        return self
+
+
+class LaneField(eqx.Module):
+    """A field with its weight built, and where the lanes are in its arrays.
+
+    - `mask`: of the field's structure, `True` at arrays with an axis of lanes.
+    - `axis`, `weight_axis`: which axis that is, in the weight and elsewhere.
+    """
+
+    field: AbstractField
+    mask: PyTree
+    axis: int = eqx.field(static=True)
+    weight_axis: int = eqx.field(static=True)
+
+    def map(
+        self,
+        function: Callable,
+        in_axes: tuple[int | None, ...],
+        out_axes: int | tuple[int, ...],
+    ) -> Callable:
+        """Return `function(field, *arguments)` of one lane, mapped over all lanes."""
+        own, shared = eqx.partition(self.field, self.mask)
+        axes = jax.tree.map(lambda _: self.axis, own)
+        if jax.tree.leaves(own.weight):
+            weight_axes = jax.tree.map(lambda _: self.weight_axis, own.weight)
+            axes = eqx.tree_at(lambda field: field.weight, axes, weight_axes)
+
+        def one(own: PyTree, *arguments: PyTree) -> PyTree:
+            return function(eqx.combine(own, shared), *arguments)
+
+        return partial(jax.vmap(one, in_axes=(axes, *in_axes), out_axes=out_axes), own)
+
+
+def lanes_last(field: AbstractField, mask: PyTree) -> LaneField:
+    """Return a field that steps all lanes `(n, batch)` together."""
     moved = jax.tree.map(
         lambda leaf, own: jnp.moveaxis(leaf, 0, -1) if own else leaf, field, mask
     )
     if not any(jax.tree.leaves(mask.weight)):
-        return materialise(moved)
+        return _with_weight(moved, mask, field.weight.materialise(), False, -1, -1)
     own, shared = eqx.partition(field.weight, mask.weight)
+    unrolled = field.weight.size <= UNROLL_PER_LANE
+    axis = -1 if unrolled else 0
     build = eqx.filter_vmap(
-        lambda part: eqx.combine(part, shared).as_matrix(), out_axes=-1
+        lambda part: eqx.combine(part, shared).as_matrix(), out_axes=axis
     )
-    weight = DenseWeight(
+    weight = (DenseWeight if unrolled else WeightPerLane)(
         matrix=build(own),
         is_skew=field.weight.is_skew,
         has_zero_diagonal=field.weight.has_zero_diagonal,
     )
-    return eqx.tree_at(lambda field: field.weight, moved, weight)
+    return _with_weight(moved, mask, weight, True, -1, axis)
 
 
-def materialise_lanes(
-    field: AbstractField, mask: PyTree
-) -> tuple[AbstractField, PyTree]:
-    """Build the weight once, keeping the lanes first; return the field and its mask."""
+def lanes_first(field: AbstractField, mask: PyTree) -> LaneField:
+    """Return a field to step each lane by itself, by `LaneField.map`."""
     batched = any(jax.tree.leaves(mask.weight))
+    weight = field.weight
     if batched:
-        own, shared = eqx.partition(field.weight, mask.weight)
-        weight = eqx.filter_vmap(lambda part: eqx.combine(part, shared).materialise())(
-            own
-        )
+        own, shared = eqx.partition(weight, mask.weight)
+        build = eqx.filter_vmap(lambda part: eqx.combine(part, shared).materialise())
+        weight = build(own)
     else:
-        weight = field.weight.materialise()
+        weight = weight.materialise()
+    return _with_weight(field, mask, weight, batched, 0, 0)
+
+
+def _with_weight(
+    field: AbstractField,
+    mask: PyTree,
+    weight: AbstractWeight,
+    batched: bool,
+    axis: int,
+    weight_axis: int,
+) -> LaneField:
     marks = jax.tree.map(lambda leaf: batched and eqx.is_array(leaf), weight)
-    return (
-        eqx.tree_at(lambda field: field.weight, field, weight),
-        eqx.tree_at(lambda field: field.weight, mask, marks),
-    )
+    replace = partial(eqx.tree_at, lambda field: field.weight)
+    return LaneField(replace(field, weight), replace(mask, marks), axis, weight_axis)
+
+
+def keep_finite(ok: Bool[Array, " batch"], own: AbstractField) -> AbstractField:
+    """Return the arrays of `own` (lanes first) with harmless numbers where not `ok`."""
+    filled = jax.tree.map(partial(replace_lanes, ok, fill=1.0), own)
+    if own.bias is None:
+        return filled
+    # No bias is in the range of any W, and so has an energy.
+    bias = replace_lanes(ok, own.bias, 0.0)
+    return eqx.tree_at(lambda field: field.bias, filled, bias)
 
 
 def finite_lanes(

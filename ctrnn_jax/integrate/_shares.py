@@ -8,14 +8,17 @@ import jax.numpy as jnp
 from jax.sharding import AxisType, PartitionSpec
 
 from .._types import Array, Float, PyTree
-from ..matrices._base import UNROLL_SHARED
+from ..matrices._base import UNROLL_PER_LANE, UNROLL_SHARED
 
 #: Bytes of one state array of a chunk of lanes, on a CPU: by whether W is written
-#: out as multiply-adds, a matrix product, or differs between lanes (measured, see
-#: benchmarks/).
+#: out as multiply-adds, a small matrix product (whose call must pay), a larger one,
+#: or differs between lanes; and of all weights of a chunk, where those are products
+#: too (measured, see benchmarks/).
 _UNROLLED_BYTES = 8 * 1024
+_SMALL_PRODUCT_BYTES = 128 * 1024
 _PRODUCT_BYTES = 64 * 1024
 _PER_LANE_BYTES = 4 * 1024
+_WEIGHTS_BYTES = 256 * 1024
 
 
 def shard(
@@ -78,11 +81,16 @@ def _chunk_size(size: int, itemsize: int, *, per_lane: bool) -> int | None:
     """
     if jax.default_backend() != "cpu":
         return None
-    if per_lane:
-        budget = _PER_LANE_BYTES
+    if per_lane and size > UNROLL_PER_LANE:
+        lanes = max(_WEIGHTS_BYTES // (size * size * itemsize), 4)
     else:
-        budget = _UNROLLED_BYTES if size <= UNROLL_SHARED else _PRODUCT_BYTES
-    lanes = max(budget // (size * itemsize), 16)
+        if per_lane:
+            budget = _PER_LANE_BYTES
+        elif size <= UNROLL_SHARED:
+            budget = _UNROLLED_BYTES
+        else:
+            budget = _SMALL_PRODUCT_BYTES if size <= 8 else _PRODUCT_BYTES
+        lanes = max(budget // (size * itemsize), 16)
     return 1 << (lanes.bit_length() - 1)
 
 

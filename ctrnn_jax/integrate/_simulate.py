@@ -129,8 +129,8 @@ def simulate(
             times,
             # Arrays, so that another number of steps is not another program.
             jnp.asarray(grid.num_steps, state.dtype),
-            grid.step,
-            grid.counts,
+            jnp.asarray(grid.step),
+            jnp.asarray(grid.counts),
             solver,
             inputs,
             saveat,

@@ -7,11 +7,12 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .._types import Array, Bool, Float, Int, PyTree, State
 
 #: Bits of the integers that hold a floating dtype, and of their fraction by default.
-_INTEGERS = {"float32": (jnp.int32, 24), "float64": (jnp.int64, 54)}
+_INTEGERS = {"float32": (np.dtype("int32"), 24), "float64": (np.dtype("int64"), 54)}
 
 
 class Gauge(NamedTuple):
@@ -135,7 +136,7 @@ class FixedPoint(AbstractStorage):
         return 2.0 ** (jnp.iinfo(self._integer).bits - 2 - self.bits)
 
     @property
-    def _integer(self) -> jnp.dtype:
+    def _integer(self) -> np.dtype:
         return _INTEGERS[self.dtype][0]
 
     def hold(self, y: State) -> Int[Array, "n *batch"]:

@@ -1,11 +1,10 @@
 """The conserved energy of a skew-symmetric field."""
 
-import equinox as eqx
 import jax.numpy as jnp
 
 from .._types import Array, Float
-from ..fields import AbstractField, RateCTRNN, VoltageCTRNN
-from ..matrices._base import AbstractWeight, contract
+from ..fields import AbstractField
+from ..fields._energy import energy_of, energy_shift
 
 
 def is_conservative(model: AbstractField) -> bool:
@@ -46,32 +45,5 @@ def energy(model: AbstractField, y: Float[Array, "*batch n"]) -> Float[Array, "*
             f"{y.shape}."
         )
     flat = y.reshape(-1, model.size).T
-    potential = model.activation.potential
-    if isinstance(model, VoltageCTRNN):
-        total = jnp.sum(potential(flat), axis=0)
-        if model.bias is not None:
-            shift = _preimage(model.weight, model.bias)
-            total = total + contract(shift[None], flat)[0]
-    elif isinstance(model, RateCTRNN):
-        current = model.weight.mv(flat)
-        if model.bias is not None:
-            current = current + model.bias[:, None]
-        total = jnp.sum(potential(current), axis=0)
-    else:
-        raise ValueError(f"No energy is known for a {type(model).__name__}.")
+    total = energy_of(model, energy_shift(model), flat)
     return total.reshape(y.shape[:-1])
-
-
-def _preimage(weight: AbstractWeight, bias: Float[Array, " n"]) -> Float[Array, " n"]:
-    """Return the smallest c with W c = b, refusing a b outside the range of W."""
-    matrix = weight.as_matrix()
-    c, *_ = jnp.linalg.lstsq(matrix, bias)
-    residual = jnp.linalg.norm(contract(matrix, c) - bias)
-    tolerance = jnp.sqrt(jnp.finfo(bias.dtype).eps) * jnp.linalg.norm(bias)
-    return eqx.error_if(
-        c,
-        ~(residual <= tolerance),
-        "The bias is not in the range of W, so this voltage-form field has no "
-        "conserved energy: states drift along the kernel of W. Remove the bias's "
-        "component in the kernel, or use RateCTRNN, where any bias is allowed.",
-    )

@@ -72,4 +72,4 @@ class SkewSymmetric(AbstractWeight):
 
     def mv(self, x: State) -> State:
         self._check_operand(x)
-        return contract(self.as_matrix(), x)
+        return contract(self.as_matrix(), x, zero_diagonal=True)

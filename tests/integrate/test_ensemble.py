@@ -269,22 +269,50 @@ def test_models_and_states_must_have_as_many_lanes():
         cj.simulate_ensemble(models, np.ones((3, 2)), TS, dt0=0.1, model_axes=1)
 
 
-def test_new_values_do_not_compile_again(caplog):
+def test_new_values_and_numbers_of_steps_do_not_compile_again(caplog):
     model = cj.VoltageCTRNN(cj.SkewSymmetric(2, key=jr.key(0)))
 
-    def compiled(scale, end, lanes=7):
+    def compiled(scale, end, lanes=7, steps=10):
         caplog.clear()
         y0 = scale * jnp.ones((lanes, 2))
         with jax.log_compiles():
             cj.simulate_ensemble(
-                model, y0, np.array([0.0, end]), dt0=end / 10, solver=cj.RK4()
+                model, y0, np.array([0.0, end]), dt0=end / steps, solver=cj.RK4()
             ).ys.block_until_ready()
-        return any("jit(_run_fixed)" in r.getMessage() for r in caplog.records)
+        return any("jit(run_fixed)" in r.getMessage() for r in caplog.records)
 
     compiled(1.0, 1.0)
     assert not compiled(2.0, 3.0)
+    assert not compiled(1.0, 1.0, steps=300)
     # Another shape is another program, which shows that it is seen.
     assert compiled(1.0, 1.0, lanes=8)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_inputs_are_differentiated_whether_passed_or_captured(hidden):
+    """A loop of unknown length has no gradient, and a function may hide the need."""
+    model = cj.VoltageCTRNN(
+        cj.SkewSymmetric(2, key=jr.key(0)), input_weight=jnp.ones((2, 1))
+    )
+    y0 = jr.normal(jr.key(1), (3, 2))
+
+    class Wave(eqx.Module):
+        amplitude: jax.Array
+
+        def __call__(self, t):
+            return self.amplitude * jnp.sin(t)[None]
+
+    def loss(amplitude):
+        wave = Wave(amplitude)
+        inputs = (lambda t: wave(t)) if hidden else wave
+        ys = cj.simulate_ensemble(
+            model, y0, TS, dt0=0.1, solver=cj.RK4(), inputs=inputs
+        ).ys
+        return jnp.sum(ys[:, -1] ** 2)
+
+    amplitude, delta = jnp.asarray(0.5), 1e-5
+    difference = (loss(amplitude + delta) - loss(amplitude - delta)) / (2 * delta)
+    assert np.allclose(jax.grad(loss)(amplitude), difference, rtol=1e-7)
 
 
 SHARDED = textwrap.dedent(
@@ -298,10 +326,19 @@ SHARDED = textwrap.dedent(
     build = eqx.filter_vmap(lambda key: cj.VoltageCTRNN(cj.SkewSymmetric(3, key=key)))
     models = build(jr.split(jr.key(0), 5))
     y0 = jr.normal(jr.key(1), (5, 3))
-    ys = cj.simulate_ensemble(
-        models, y0, ts, dt0=0.1, solver=cj.RK4(), model_axes=0, throw=True
-    ).ys
-    assert ys.shape == (5, 5, 3)
+    solution = cj.simulate_ensemble(
+        models,
+        y0,
+        ts,
+        dt0=0.1,
+        solver=cj.RK4(),
+        model_axes=0,
+        throw=True,
+        reductions=cj.Maximum(),
+    )
+    ys, high = solution.ys, solution.stats["reductions"]
+    assert ys.shape == (5, 5, 3) and high.shape == (5, 3)
+    assert (high >= ys.max(axis=1)).all()
     one = jax.tree.map(lambda leaf: leaf[4] if eqx.is_array(leaf) else leaf, models)
     assert np.allclose(
         ys[4], cj.simulate(one, y0[4], ts, dt0=0.1, solver=cj.RK4()).ys, atol=1e-13

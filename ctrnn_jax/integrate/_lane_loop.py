@@ -1,0 +1,220 @@
+"""The compiled loop of fixed steps over many lanes."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._results import RESULTS, mark_nonfinite, throw_unless_okay
+from .._types import Array, Bool, Float, PyTree
+from ..fields import AbstractField
+from ._base import AbstractFieldSolver
+from ._fixed_steps import alive, fixed_step, guarded, overflow_is_possible, repeat
+from ._lanes import (
+    LaneField,
+    finite_lanes,
+    keep_finite,
+    lanes_first,
+    lanes_last,
+    replace_lanes,
+)
+from ._reductions import is_reduction
+from ._saves import SavePlan
+from ._shares import in_chunks, shard
+
+
+class Run(NamedTuple):
+    """What all lanes share but the model: what to do, and how far.
+
+    `plan.lead`, `stride` and `tail` are integers, or traced integers where nothing
+    is differentiated: then one program serves any number of steps.
+    """
+
+    origin: Float[Array, ""] | np.ndarray
+    step: Float[Array, ""] | np.ndarray
+    plan: SavePlan
+    solver: diffrax.AbstractSolver
+    inputs: PyTree
+    reductions: PyTree
+
+    def time(self, count: int | Array) -> Array:
+        """Return the time after `count` steps."""
+        counted = jnp.asarray(count).astype(self.step.dtype)
+        return jnp.asarray(self.origin) + counted * self.step
+
+    def save(self, count: int | Array, y: Float[Array, "n lanes"]) -> PyTree:
+        """Return what to save of all lanes, which stay on the last axis."""
+        fn, t = self.plan.fn, self.time(count)
+        if fn is None:
+            return y
+        return jax.vmap(lambda y: fn(t, y, self.inputs), in_axes=-1, out_axes=-1)(y)
+
+
+@eqx.filter_jit
+def run_fixed(
+    model: AbstractField,
+    mask: PyTree,
+    y0: Float[Array, "batch n"],
+    run: Run,
+    throw: bool,
+    echo: PyTree,
+) -> tuple[PyTree, PyTree, RESULTS, PyTree]:
+    """Return what is saved, the reductions, a result a lane, and `echo` as arrays.
+
+    All lead with the lanes. What failed is NaN.
+    """
+    ok = finite_lanes(model, mask, y0)
+    own, shared = eqx.partition(model, mask)
+    own, start = keep_finite(ok, own), replace_lanes(ok, y0, 0.0)
+
+    def share(
+        own: PyTree, start: Float[Array, "lanes n"], everywhere: PyTree
+    ) -> PyTree:
+        shared, run = everywhere
+
+        def chunk(own: PyTree, start: Float[Array, "chunk n"]) -> PyTree:
+            return _run_lanes(eqx.combine(own, shared), mask, start, run)
+
+        per_lane = any(jax.tree.leaves(mask.weight))
+        return in_chunks(chunk, own, start, per_lane=per_lane)
+
+    ys, reduced, finite, result = shard(share, own, start, (shared, run))
+    finite = ok & finite
+    result = mark_nonfinite(~finite, result)
+    ys, reduced = blank(finite, (ys, reduced))
+    if throw:
+        ys, reduced = throw_unless_okay((ys, reduced), result)
+    return ys, reduced, result, echo
+
+
+def blank(okay: Bool[Array, " batch"], values: PyTree) -> PyTree:
+    """Return `values`, which lead with the lanes, with NaN where not `okay`."""
+    return jax.tree.map(lambda leaf: replace_lanes(okay, leaf, jnp.nan), values)
+
+
+def _run_lanes(
+    field: AbstractField, mask: PyTree, start: Float[Array, "lanes n"], run: Run
+) -> tuple[PyTree, PyTree, Bool[Array, " lanes"], RESULTS]:
+    """Advance the lanes of one chunk."""
+    plan = run.plan
+    lanes, advance, begin, by_lane = _stepper(field, mask, run)
+    watch = _Watch(run.reductions, lanes, overflow_is_possible(field))
+
+    def body(index: Array, state: PyTree) -> PyTree:
+        y, carry, result, watched = state
+        y, carry, outcome = advance(run.time(index), run.step, y, carry)
+        if by_lane:
+            result = _first_failure(result, outcome)
+        return y, carry, result, watch.update(y, index + 1, watched)
+
+    def interval(state: PyTree, first: Array) -> tuple[PyTree, PyTree]:
+        state = repeat(body, first, plan.stride, state)
+        return state, run.save(first + plan.stride, state[0])
+
+    y0 = start.T
+    success = jax.tree.map(lambda leaf: jnp.full(y0.shape[1], leaf), RESULTS.successful)
+    state = y0, begin(run.time(0), run.step, y0), success, watch.init(y0)
+    state = repeat(body, jnp.asarray(0), plan.lead, state)
+    saved = jax.tree.map(lambda leaf: leaf[None], run.save(plan.lead, state[0]))
+    more = plan.num_saves - 1
+    if more:
+        firsts = plan.lead + plan.stride * jnp.arange(more)
+        state, rest = jax.lax.scan(interval, state, firsts)
+        saved = jax.tree.map(lambda *parts: jnp.concatenate(parts), saved, rest)
+    last = jnp.asarray(plan.lead + plan.stride * more)
+    y, _, result, watched = repeat(body, last, plan.tail, state)
+    saved = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), saved)
+    return saved, watch.finish(last + plan.tail, watched), alive(y), result
+
+
+class _Watch:
+    """All reductions of a run, over all lanes; their carries have the lanes last."""
+
+    def __init__(self, reductions: PyTree, lanes: LaneField, may_overflow: bool):
+        self._all, self._structure = jax.tree.flatten(reductions, is_leaf=is_reduction)
+        self._lanes = lanes
+        self._may_overflow = may_overflow
+
+    def init(self, y: Float[Array, "n lanes"]) -> list[PyTree]:
+        def one(field: AbstractField, y: Float[Array, " n"]) -> list[PyTree]:
+            return [reduction.init(field, y) for reduction in self._all]
+
+        return self._lanes.map(one, (-1,), -1)(y) if self._all else []
+
+    def update(
+        self, y: Float[Array, "n lanes"], index: Array, carries: list[PyTree]
+    ) -> list[PyTree]:
+        def one(
+            field: AbstractField, y: Float[Array, " n"], carries: list[PyTree]
+        ) -> list[PyTree]:
+            return [
+                reduction.update(field, y, index, carry)
+                for reduction, carry in zip(self._all, carries, strict=True)
+            ]
+
+        if not self._all:
+            return []
+        if self._may_overflow:
+            # A frozen lane's values are discarded; they and their slopes stay finite.
+            y = jnp.where(alive(y), y, 1.0)
+        return self._lanes.map(one, (-1, -1), -1)(y, carries)
+
+    def finish(self, count: Array, carries: list[PyTree]) -> PyTree:
+        results = [
+            jax.vmap(reduction.finish, in_axes=(-1, None))(carry, count)
+            for reduction, carry in zip(self._all, carries, strict=True)
+        ]
+        return jax.tree.unflatten(self._structure, results)
+
+
+def _first_failure(old: RESULTS, new: RESULTS) -> RESULTS:
+    """Keep the first failure of each lane."""
+    return jax.vmap(lambda old, new: RESULTS.where(diffrax.is_okay(old), new, old))(
+        old, new
+    )
+
+
+def _stepper(
+    field: AbstractField, mask: PyTree, run: Run
+) -> tuple[LaneField, Callable, Callable, bool]:
+    """Return the built field, a step, its first carry, and whether `result` is theirs.
+
+    It is where lanes are stepped one by one under `vmap`: those of implicit solvers,
+    and of structured weights that differ between lanes.
+    """
+    solver, inputs = run.solver, run.inputs
+    structured = (
+        any(jax.tree.leaves(mask.weight)) and field.weight.independent_sets is not None
+    )
+    by_lane = isinstance(solver, AbstractFieldSolver) and (
+        structured or not solver.steps_lanes
+    )
+    lanes = (lanes_first if by_lane else lanes_last)(field, mask)
+    step = fixed_step(solver)
+    if overflow_is_possible(field):
+        step = guarded(step)
+
+    def advance(t: Array, h: Array, y: Array, carry: PyTree) -> PyTree:
+        def one(field: AbstractField, y: Array, carry: PyTree) -> PyTree:
+            return step(field, t, h, y, inputs, carry)
+
+        if by_lane:
+            return lanes.map(one, (-1, 0), (-1, 0, 0))(y, carry)
+        return one(lanes.field, y, carry)
+
+    def begin(t: Array, h: Array, y: Array) -> PyTree:
+        if not isinstance(solver, AbstractFieldSolver):
+            return None
+
+        start = solver.start
+
+        def one(field: AbstractField, y: Array) -> PyTree:
+            return start(field, t, h, y, inputs)
+
+        return lanes.map(one, (-1,), 0)(y) if by_lane else one(lanes.field, y)
+
+    return lanes, advance, begin, by_lane
