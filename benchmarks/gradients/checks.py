@@ -2,13 +2,7 @@
 
 from typing import Any
 
-from ..check import (
-    Counts,
-    compare,
-    count_calls,
-    report,
-    report_counts,
-)
+from ..check import Counts, compare, count_calls, most_of, report, report_counts
 from ..remote import Remote, allowed_cpus
 from .problem import Problem
 from .ways import BY_KEY
