@@ -30,7 +30,7 @@ class Plan:
     - `duration`, `step_logs`: of the work–precision figure: a span, and the binary
       logarithms of the steps it is divided into.
     - `seconds`: to spend on timing one race, beyond the first run of each.
-    - `most`: runs of each entrant.
+    - `fewest`, `most`: runs of each entrant; of more than 10⁴ steps one will do.
     - `longest`: seconds that a run may take, by what it took with fewer steps. What
       would take longer is compiled, for its memory, but not run.
     - `patience`: seconds of compiling beyond which that is not done either.
@@ -45,6 +45,7 @@ class Plan:
     duration: float = 10 * 2**10 * STEP
     step_logs: tuple[int, ...] = (-1, -2, -3, -4, -5)
     seconds: float = 8.0
+    fewest: int = 3
     most: int = 9
     longest: float = 20.0
     patience: float = 3.0
@@ -58,6 +59,7 @@ QUICK = Plan(
     duration=2**10 * STEP,
     step_logs=(-1, -3),
     seconds=1.0,
+    fewest=1,
     most=3,
 )
 
@@ -172,12 +174,14 @@ class _Bench:
             run = foretold.get(way.key, 0.0) <= plan.longest
             if run or past[way.key].compiling <= plan.patience:
                 limits = {"most_bytes": plan.most_bytes, "run": run}
-                rows.append(Row(way.key, way.label, way, self._remote, limits=limits))
+                # Every ratio is to ours.
+                share = 4.0 if way.key == "ours" else 1.0
+                rows.append(Row(way.key, way.label, way, self._remote, share, limits))
         found = hold(
             rows,
             problem,
             seconds=plan.seconds,
-            fewest=1,
+            fewest=plan.fewest if problem.steps <= 10**4 else 1,
             most=plan.most,
             count_first=True,
         )
