@@ -144,12 +144,13 @@ class Kick(AbstractFlow):
         own_step = None
         if own.step is not None:
             own_step = length * jnp.sum(cotangent * rate)
-        return (
-            value,
-            cotangent + own_y,
-            Motion(own_field, None, None, own_step),
-            own_drive,
+        out = eqx.tree_at(
+            lambda motion: (motion.field, motion.step),
+            none_like(own),
+            (own_field, own_step),
+            is_leaf=lambda leaf: leaf is None,
         )
+        return value, cotangent + own_y, out, own_drive
 
     def _moves(
         self, motion: Motion, storage: AbstractStorage, rate: State

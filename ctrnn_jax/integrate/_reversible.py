@@ -1,6 +1,6 @@
 """Gradients in constant memory: the backward pass rebuilds every state exactly."""
 
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import diffrax
 import equinox as eqx
@@ -63,12 +63,12 @@ class ReversibleAdjoint(diffrax.AbstractAdjoint):
     reversible motion; Maclaurin, Duvenaud and Adams (2015), for gradients by it.
     """
 
-    mode: Literal["fixed", "float"] = eqx.field(static=True)
+    mode: str = eqx.field(static=True)
     fraction_bits: int | None = eqx.field(static=True)
 
     def __init__(
         self,
-        mode: Literal["fixed", "float"] = "fixed",
+        mode: str = "fixed",
         *,
         fraction_bits: int | None = None,
     ):
@@ -134,7 +134,7 @@ class ReversibleAdjoint(diffrax.AbstractAdjoint):
 
 
 def choose_adjoint(
-    adjoint: diffrax.AbstractAdjoint | Literal["auto"] | None,
+    adjoint: diffrax.AbstractAdjoint | str | None,
     model: object,
     solver: diffrax.AbstractSolver,
     grid: Grid | None,
