@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Bool, Float, Int, PyTree, State
+from .._types import Array, Bool, DTypeLike, Float, Int, PyTree, State
 from ..fields import AbstractField, materialise
 from ..matrices._base import DenseWeight
 from ..matrices._checks import is_concrete
@@ -86,13 +86,13 @@ class ReversibleAdjoint(diffrax.AbstractAdjoint):
             "diffrax.diffeqsolve use diffrax.RecursiveCheckpointAdjoint()."
         )
 
-    def storage(self, dtype: jnp.dtype) -> AbstractStorage:
+    def storage(self, dtype: DTypeLike) -> AbstractStorage:
         """Return how states of a dtype are held."""
         if self.mode == "float":
             return Floating()
         return FixedPoint.of(dtype, self.fraction_bits)
 
-    def out_of_range(self, dtype: jnp.dtype) -> str:
+    def out_of_range(self, dtype: DTypeLike) -> str:
         """Return what to say of a state that left the range."""
         storage = self.storage(dtype)
         if not isinstance(storage, FixedPoint):
@@ -138,7 +138,7 @@ def choose_adjoint(
     model: object,
     solver: diffrax.AbstractSolver,
     grid: Grid | None,
-    dtype: jnp.dtype,
+    dtype: DTypeLike,
     options: dict[str, object],
 ) -> diffrax.AbstractAdjoint | None:
     """Return what `"auto"` stands for; anything else as it is."""
@@ -219,7 +219,7 @@ def solve_reversibly(
 
 def _padded(
     field: AbstractField, y0: State, excess: int
-) -> tuple[AbstractField, State]:
+) -> tuple[AbstractField, Float[Array, "padded *batch"]]:
     """Return a field with a dense weight, and `excess` neurons that touch no other."""
     weight = DenseWeight(
         field.weight.as_matrix(), field.weight.is_skew, field.weight.has_zero_diagonal

@@ -542,9 +542,10 @@ def test_an_undriven_leak_has_no_horizon():
 def test_auto_is_reversible_where_that_is_right(options, reversible):
     options = {"ts": TS, "solver": cj.Leapfrog(), **options}
     model = _model(cj.VoltageCTRNN, "bipartite", leak=options.pop("leak", 0.0))
-    grid = lay_grid(options.pop("ts"), 0.1, jnp.float64)
+    y0 = _start(model)
+    grid = lay_grid(options.pop("ts"), 0.1, y0.dtype)
     chosen = choose_adjoint(
-        "auto", model, options.pop("solver"), grid, jnp.float64, options
+        "auto", model, options.pop("solver"), grid, y0.dtype, options
     )
     assert isinstance(chosen, cj.ReversibleAdjoint) == reversible
     assert reversible or chosen is None
