@@ -19,7 +19,7 @@ from ._splitting import CoordinateSplitting, Leapfrog
 from ._storage import AbstractStorage, FixedPoint, Floating
 
 #: Substeps whose cotangents are summed plainly, before they join a compensated sum.
-_STRETCH = 256
+_STRETCH = 64
 
 
 class ReversibleAdjoint(diffrax.AbstractAdjoint):
