@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import diffrax
 import equinox as eqx
@@ -44,7 +44,7 @@ def simulate_ensemble(
     saveat: diffrax.SaveAt | None = None,
     reductions: PyTree = None,
     event: diffrax.Event | None = None,
-    adjoint: diffrax.AbstractAdjoint | Literal["auto"] | None = None,
+    adjoint: diffrax.AbstractAdjoint | str | None = None,
     max_steps: int | None = None,
     throw: bool = False,
 ) -> diffrax.Solution:

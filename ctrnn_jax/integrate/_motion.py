@@ -1,6 +1,7 @@
 """What a reversible solve moves by, and the exact flows it is made of."""
 
 from abc import abstractmethod
+from functools import partial
 from typing import TypeAlias
 
 import equinox as eqx
@@ -104,13 +105,16 @@ class AbstractFlow(eqx.Module):
 
 
 class Kick(AbstractFlow):
-    """Kick by one independent set, once for each of `lengths`, in steps.
+    """Kick by one independent set for `length` steps, and then for `following` more.
 
-    The set itself stays, so that one product serves all of them, and undoing them.
+    The set itself stays, so that one product serves both, and undoing them. They are
+    rounded apart, as two kicks would be. `following` is a length, `None` for none, or
+    a boolean: once more for `length` or not.
     """
 
     index: int = eqx.field(static=True)
-    lengths: tuple[Array, ...]
+    length: Array
+    following: Array | None
     gauge: Gauge | None
 
     def push(
@@ -118,8 +122,10 @@ class Kick(AbstractFlow):
     ) -> Held:
         y = storage.read(held.value, self.gauge)
         rate = kick_rate(motion.field, self.index, y, drive)
-        rate = jax.lax.optimization_barrier(rate)
-        return held.shift(storage, *self._moves(motion, storage, rate))
+        rows = self._rows(motion.field)
+        own = Held(held.value[rows], held.spill[rows])
+        own = own.shift(storage, *self._moves(motion, storage, rate[rows]))
+        return jax.tree.map(partial(_replace, rows), held, own)
 
     def pull(
         self,
@@ -136,28 +142,53 @@ class Kick(AbstractFlow):
 
         y = storage.read(value, self.gauge)
         rate, pull_rate = jax.vjp(rate_of, own.field, y, drive)
-        rate = jax.lax.optimization_barrier(rate)
-        for move in self._moves(motion, storage, rate):
-            value = value - move
-        length = sum(self.lengths[1:], start=self.lengths[0])
+        rows = self._rows(motion.field)
+        own_rows = value[rows]
+        for move in self._moves(motion, storage, rate[rows]):
+            own_rows = own_rows - move
+        value = _replace(rows, value, own_rows)
+        length = self._total()
         own_field, own_y, own_drive = pull_rate(length * motion.step * cotangent)
         own_step = None
         if own.step is not None:
             own_step = length * jnp.sum(cotangent * rate)
-        return (
-            value,
-            cotangent + own_y,
-            Motion(own_field, None, None, own_step),
-            own_drive,
+        out = eqx.tree_at(
+            lambda motion: (motion.field, motion.step),
+            none_like(own),
+            (own_field, own_step),
+            is_leaf=lambda leaf: leaf is None,
         )
+        return value, cotangent + own_y, out, own_drive
+
+    def _rows(self, field: AbstractField) -> slice:
+        """Return the neurons that are moved, all of them if they are not in one piece.
+
+        Of two groups one moves, and rounding half the state takes half the time.
+        """
+        sets = field.weight.independent_sets
+        assert sets is not None
+        moved = sets[1 - self.index if isinstance(field, VoltageCTRNN) else self.index]
+        if len(sets) != 2 or not isinstance(moved, slice) or moved.step is not None:
+            return slice(0, field.size)
+        return moved
+
+    def _total(self) -> Array:
+        if self.following is None:
+            return self.length
+        if self.following.dtype == bool:
+            return self.length * (1 + self.following.astype(self.length.dtype))
+        return self.length + self.following
 
     def _moves(
         self, motion: Motion, storage: AbstractStorage, rate: State
     ) -> list[Array]:
-        return [
-            storage.round(length * motion.step, rate, self.gauge)
-            for length in self.lengths
-        ]
+        first = storage.round(self.length * motion.step, rate, self.gauge)
+        if self.following is None:
+            return [first]
+        if self.following.dtype == bool:
+            return [first, jnp.where(self.following, first, jnp.zeros_like(first))]
+        second = storage.round(self.following * motion.step, rate, self.gauge)
+        return [first, second]
 
 
 class Relaxation(AbstractFlow):
@@ -220,6 +251,11 @@ class Relaxation(AbstractFlow):
 def _force(field: AbstractField, drive: Array | None) -> Array | None:
     """Return the part of the drive outside φ: all of it in the voltage form."""
     return drive if isinstance(field, VoltageCTRNN) else None
+
+
+def _replace(rows: slice, array: Array, own: Array) -> Array:
+    """Return `array` with the given rows replaced."""
+    return jnp.concatenate([array[: rows.start], own, array[rows.stop :]])
 
 
 def none_like(tree: PyTree) -> PyTree:

@@ -1,6 +1,6 @@
 """Gradients in constant memory: the backward pass rebuilds every state exactly."""
 
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import diffrax
 import equinox as eqx
@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Bool, Float, Int, PyTree, State
+from .._types import Array, Bool, DTypeLike, Float, Int, PyTree, State
 from ..fields import AbstractField, materialise
 from ..matrices._base import DenseWeight
 from ..matrices._checks import is_concrete
@@ -19,7 +19,7 @@ from ._splitting import CoordinateSplitting, Leapfrog
 from ._storage import AbstractStorage, FixedPoint, Floating
 
 #: Substeps whose cotangents are summed plainly, before they join a compensated sum.
-_STRETCH = 256
+_STRETCH = 64
 
 
 class ReversibleAdjoint(diffrax.AbstractAdjoint):
@@ -63,12 +63,12 @@ class ReversibleAdjoint(diffrax.AbstractAdjoint):
     reversible motion; Maclaurin, Duvenaud and Adams (2015), for gradients by it.
     """
 
-    mode: Literal["fixed", "float"] = eqx.field(static=True)
+    mode: str = eqx.field(static=True)
     fraction_bits: int | None = eqx.field(static=True)
 
     def __init__(
         self,
-        mode: Literal["fixed", "float"] = "fixed",
+        mode: str = "fixed",
         *,
         fraction_bits: int | None = None,
     ):
@@ -86,13 +86,13 @@ class ReversibleAdjoint(diffrax.AbstractAdjoint):
             "diffrax.diffeqsolve use diffrax.RecursiveCheckpointAdjoint()."
         )
 
-    def storage(self, dtype: jnp.dtype) -> AbstractStorage:
+    def storage(self, dtype: DTypeLike) -> AbstractStorage:
         """Return how states of a dtype are held."""
         if self.mode == "float":
             return Floating()
         return FixedPoint.of(dtype, self.fraction_bits)
 
-    def out_of_range(self, dtype: jnp.dtype) -> str:
+    def out_of_range(self, dtype: DTypeLike) -> str:
         """Return what to say of a state that left the range."""
         storage = self.storage(dtype)
         if not isinstance(storage, FixedPoint):
@@ -134,11 +134,11 @@ class ReversibleAdjoint(diffrax.AbstractAdjoint):
 
 
 def choose_adjoint(
-    adjoint: diffrax.AbstractAdjoint | Literal["auto"] | None,
+    adjoint: diffrax.AbstractAdjoint | str | None,
     model: object,
     solver: diffrax.AbstractSolver,
     grid: Grid | None,
-    dtype: jnp.dtype,
+    dtype: DTypeLike,
     options: dict[str, object],
 ) -> diffrax.AbstractAdjoint | None:
     """Return what `"auto"` stands for; anything else as it is."""
@@ -219,7 +219,7 @@ def solve_reversibly(
 
 def _padded(
     field: AbstractField, y0: State, excess: int
-) -> tuple[AbstractField, State]:
+) -> tuple[AbstractField, Float[Array, "padded *batch"]]:
     """Return a field with a dense weight, and `excess` neurons that touch no other."""
     weight = DenseWeight(
         field.weight.as_matrix(), field.weight.is_skew, field.weight.has_zero_diagonal

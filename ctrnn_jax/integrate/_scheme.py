@@ -50,7 +50,7 @@ class Scheme(eqx.Module):
         if not self._merges(motion):
             return []
         half = 0.5 * self._length(index, motion)
-        return [Kick(0, (half,), motion.gauge(self.count(index, motion)))]
+        return [Kick(0, half, None, motion.gauge(self.count(index, motion)))]
 
     def middle(self, motion: Motion, index: Array) -> Array:
         """Return how many steps lie before the middle of substep `index`."""
@@ -79,17 +79,19 @@ class Scheme(eqx.Module):
         before = [] if rest else [Relaxation(half, start, middle)]
         after = [] if rest else [Relaxation(half, middle, end)]
         flows = [
-            *(Kick(i, (half,), start) for i in inner),
+            *(Kick(i, half, None, start) for i in inner),
             *before,
-            Kick(len(sets) - 1, (length,), middle),
+            Kick(len(sets) - 1, length, None, middle),
             *after,
-            *(Kick(i, (half,), end) for i in reversed(inner)),
+            *(Kick(i, half, None, end) for i in reversed(inner)),
         ]
         if not self._merges(motion):
-            return [Kick(0, (half,), start), *flows, Kick(0, (half,), end)]
-        following = 0.5 * self._length(index + 1, motion)
-        following = jnp.where(last, jnp.zeros_like(following), following)
-        return [*flows, Kick(0, (half, following), end)]
+            return [Kick(0, half, None, start), *flows, Kick(0, half, None, end)]
+        following = ~last
+        if len(self.fractions) > 1:
+            other = 0.5 * self._length(index + 1, motion)
+            following = jnp.where(last, jnp.zeros_like(other), other)
+        return [*flows, Kick(0, half, following, end)]
 
     def _length(self, index: Array, motion: Motion) -> Array:
         dtype = motion.step.dtype

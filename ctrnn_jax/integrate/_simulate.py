@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import diffrax
 import equinox as eqx
@@ -43,7 +42,7 @@ def simulate(
     stepsize_controller: diffrax.AbstractStepSizeController | None = None,
     saveat: diffrax.SaveAt | None = None,
     event: diffrax.Event | None = None,
-    adjoint: diffrax.AbstractAdjoint | Literal["auto"] | None = None,
+    adjoint: diffrax.AbstractAdjoint | str | None = None,
     max_steps: int | None = None,
     throw: bool = True,
 ) -> diffrax.Solution:

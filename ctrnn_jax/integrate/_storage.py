@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Bool, Float, Int, PyTree, State
+from .._types import Array, Bool, DTypeLike, Float, Int, PyTree, State
 
 #: Bits of the integers that hold a floating dtype, and of their fraction by default.
 _INTEGERS = {"float32": (np.dtype("int32"), 24), "float64": (np.dtype("int64"), 54)}
@@ -101,12 +101,12 @@ class FixedPoint(AbstractStorage):
     dtype: str = eqx.field(static=True)
 
     @staticmethod
-    def holds(dtype: jnp.dtype) -> bool:
+    def holds(dtype: DTypeLike) -> bool:
         """Whether there are integers for a floating dtype."""
         return jnp.dtype(dtype).name in _INTEGERS
 
     @classmethod
-    def of(cls, dtype: jnp.dtype, bits: int | None) -> "FixedPoint":
+    def of(cls, dtype: DTypeLike, bits: int | None) -> "FixedPoint":
         """Return the storage of a floating dtype.
 
         **Raises:** `ValueError` for a dtype without one, or a number of bits that
