@@ -28,6 +28,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import NullFormatter
 
     from ctrnn_jax.plot import plot_work_precision
 
@@ -49,6 +50,8 @@ def draw(results: dict[str, Any], path: Path) -> None:
         legend = ax.get_legend()
         if legend is not None:
             legend.remove()
+        # Within one or two decades matplotlib would label every tick.
+        ax.xaxis.set_minor_formatter(NullFormatter())
         ax.set_title(f"float{bits}", fontsize="medium")
     handles, labels = axes[0][0].get_legend_handles_labels()
     shown = [pair for pair in zip(handles, labels, strict=True) if pair[1][0] != "_"]

@@ -11,15 +11,22 @@ from ._way import Differentiate, GradientWay
 
 
 def _build(
-    problem: Problem, order: int = 2, adjoint: dict[str, Any] | None = None
+    problem: Problem,
+    order: int | None = 2,
+    adjoint: dict[str, Any] | None = None,
 ) -> Differentiate:
-    """Leave the adjoint away, or give `ReversibleAdjoint` these arguments."""
+    """Leave the adjoint away, or give `ReversibleAdjoint` these arguments.
+
+    An order of `None` is RK4.
+    """
     import jax
     import jax.numpy as jnp
 
     import ctrnn_jax
 
-    if problem.weight == "bipartite" and order == 2:
+    if order is None:
+        solver = ctrnn_jax.RK4()
+    elif problem.weight == "bipartite" and order == 2:
         solver = ctrnn_jax.Leapfrog()
     else:
         solver = ctrnn_jax.CoordinateSplitting(order)
@@ -77,6 +84,13 @@ WAYS = (
         "ours-levels",
         "ctrnn_jax, order 2, no adjoint given (two-level checkpointing)",
         "splitting2",
+        adjoint=None,
+    ),
+    _way(
+        "ours-rk4",
+        "ctrnn_jax, `RK4`, no adjoint given (two-level checkpointing)",
+        "rk4",
+        order=None,
         adjoint=None,
     ),
 )
