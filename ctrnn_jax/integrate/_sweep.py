@@ -231,14 +231,12 @@ class VoltageSweep(AbstractSweep):
         arriving = contract(block.out, cotangent)
         active: dict[int, Array] = {}
         change: dict[int, Array] = {}
-        kicked: dict[int, Array] = {}
+        late: dict[int, Array] = {}
         parts, of_step = [], []
         for i in reversed(self.order):
-            late = _gather(block.inner[i], active, rows[i])
-            kicked[i] = rows[i] - storage.round(h, late, self.gauge)
-            active[i], pull = _activate(
-                motion, own, storage.read(kicked[i], self.gauge)
-            )
+            late[i] = _gather(block.inner[i], active, rows[i])
+            row = rows[i] - storage.round(h, late[i], self.gauge)
+            active[i], pull = _activate(motion, own, storage.read(row, self.gauge))
             total = arriving[i]
             for j in change:
                 total = total + block.inner[j, i] * change[j]
@@ -251,9 +249,10 @@ class VoltageSweep(AbstractSweep):
         }
         signal = _stack(active)
         outside = alone(contract)(_transpose(block.out), signal)
-        first = _stack(kicked) - storage.round(h, _stack(early), self.gauge)
+        for moved in (late, early):
+            rows = rows - storage.round(h, _stack(moved), self.gauge)
         value = value - storage.round(h, outside, self.gauge)
-        value = _write(value, block.start, first)
+        value = _write(value, block.start, rows)
         own_rows = _read(cotangent, block.start, self.block_size) + _stack(change)
         cotangent = _write(cotangent, block.start, own_rows)
         step = self.length * jnp.sum(jnp.stack(of_step))
