@@ -41,7 +41,7 @@ class Plan:
     steps: dict[int, tuple[int, ...]] = dataclasses.field(
         default_factory=lambda: dict.fromkeys((32, 64), (10**3, 10**4, 10**5, 10**6))
     )
-    chaos: tuple[int, ...] = (10**3, 10**4)
+    chaos: tuple[int, ...] = (10**3, 10**4, 3 * 10**4)
     duration: float = 10 * 2**10 * STEP
     step_logs: tuple[int, ...] = (-1, -2, -3, -4, -5)
     seconds: float = 8.0
@@ -64,7 +64,7 @@ QUICK = Plan(
 )
 
 #: What the chaotic example shows, and what the figure does.
-_CHAOS = ("ours", "levels-rk4", "diffrax", "rebuilt-rk4")
+_CHAOS = ("ours", "ours-float", "levels-rk4", "diffrax", "rebuilt-rk4")
 _PRECISION = ("ours", "ours-4", "ours-6", "levels-rk4", "diffrax")
 
 

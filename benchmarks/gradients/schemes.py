@@ -107,17 +107,17 @@ def leapfrog_on_grid(problem: Problem, bits: int) -> Scheme:
 
     def start(coupling: Any, y0: Any) -> State:
         first, second = jnp.split(on_grid(y0, y0.astype(dtype)), 2)
-        return first, second + move(-coupling.T, first, h / 2)
+        return first, second + move(coupling.T, first, -h / 2)
 
     def step(coupling: Any, state: State) -> State:
         first, second = state
         first = first + move(coupling, second, h)
         # The half kicks at the end of a step and at the start of the next.
-        return first, second + 2 * move(-coupling.T, first, h / 2)
+        return first, second + 2 * move(coupling.T, first, -h / 2)
 
     def finish(coupling: Any, state: State) -> Any:
         first, second = state
-        return jnp.concatenate([first, second - move(-coupling.T, first, h / 2)])
+        return jnp.concatenate([first, second - move(coupling.T, first, -h / 2)])
 
     return Scheme(lambda parameter: parameter, start, step, finish)
 

@@ -36,9 +36,10 @@ _CHAOS = """
 
 Starts of size {amplitude:g} in place of {regular:g}: the flow stretches small
 differences by e each Lyapunov time, and the gradient is such a difference. Each way
-computes the gradient of its own trajectory; after some tens of Lyapunov times none of
-these trajectories is the true one, and the norms say how little the gradient could
-tell anyone if it were.
+computes the gradient of its own trajectory; after tens of Lyapunov times none of these
+is the true one, and the norms say how little the gradient could tell anyone if it were.
+The last column is what an exact adjoint can promise: the gradient of the trajectory
+that was computed.
 """
 
 _PRECISION = """
@@ -179,6 +180,7 @@ def _chaos(groups: list[dict[str, Any]]) -> str:
                     "–" if norm is None else f"{norm:.1e}",
                     _error(row, "error"),
                     _error(row, "converged"),
+                    _error(row, _OWN),
                 ]
             )
     head = [
@@ -189,6 +191,7 @@ def _chaos(groups: list[dict[str, Any]]) -> str:
         "norm",
         "error, same scheme",
         "error, converged",
+        "error, same states",
     ]
     return table(head, rows)
 

@@ -146,7 +146,7 @@ def test_leapfrog_on_a_grid_moves_by_whole_units_and_differentiates_smoothly():
 @pytest.mark.slow
 @pytest.mark.parametrize("bits", [32, 64])
 def test_the_reversible_adjoint_steps_leapfrog_on_this_grid(bits):
-    problem = dataclasses.replace(SMALL, bits=bits, steps=200, lanes=16)
+    problem = dataclasses.replace(SMALL, bits=bits, steps=200, lanes=64)
     scheme = schemes.leapfrog_on_grid(problem, bits)
 
     @jax.jit
