@@ -93,7 +93,14 @@ __all__ = [
 
 if not TYPE_CHECKING:
     # Where the names above live, searched in this order.
-    _ROOMS = ("_results", "matrices", "fields", "integrate", "invariants")
+    _ROOMS = (
+        "_results",
+        "matrices",
+        "fields",
+        "integrate",
+        "invariants",
+        "analysis",
+    )
 
     def __getattr__(name):
         if name not in __all__ and name not in _ROOMS:
