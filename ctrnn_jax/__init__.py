@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._results import RESULTS
+    from .analysis import LyapunovSpectrum, lyapunov_spectrum
     from .fields import (
         AbstractActivation,
         Arctan,
@@ -71,6 +72,7 @@ __all__ = [
     "Leapfrog",
     "Linear",
     "LowRankSkew",
+    "LyapunovSpectrum",
     "RateCTRNN",
     "RectifiedTanh",
     "Relu",
@@ -86,6 +88,7 @@ __all__ = [
     "drift",
     "energy",
     "is_conservative",
+    "lyapunov_spectrum",
     "materialise",
     "simulate",
     "simulate_ensemble",
