@@ -9,8 +9,15 @@ and energies are dimensionless.
 from ._animation import animate_phase_portrait, save_animation
 from ._drift import plot_drift
 from ._ensemble_fan import plot_ensemble_fan
+from ._fixed_points import plot_fixed_points
+from ._frequencies import plot_frequencies
+from ._gradient_norms import plot_gradient_norms
 from ._level_sets import plot_level_sets
+from ._lyapunov import plot_lyapunov_convergence, plot_lyapunov_spectrum
+from ._memory_capacity import plot_memory_capacity
+from ._multipliers import plot_multipliers
 from ._phase_portrait import plot_phase_portrait
+from ._section import plot_section
 from ._spectrum import plot_spectrum
 from ._style import OKABE_ITO
 from ._time_series import plot_time_series
@@ -22,8 +29,16 @@ __all__ = [
     "animate_phase_portrait",
     "plot_drift",
     "plot_ensemble_fan",
+    "plot_fixed_points",
+    "plot_frequencies",
+    "plot_gradient_norms",
     "plot_level_sets",
+    "plot_lyapunov_convergence",
+    "plot_lyapunov_spectrum",
+    "plot_memory_capacity",
+    "plot_multipliers",
     "plot_phase_portrait",
+    "plot_section",
     "plot_spectrum",
     "plot_time_series",
     "plot_vector_field",

@@ -1,0 +1,200 @@
+"""Figures of the analysis: what is drawn is what was measured."""
+
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from analysis_results import CAPACITY, LINES, NORMS, POINTS, SPECTRUM, TIMES
+
+from ctrnn_jax import plot
+
+
+def names_in(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_running_estimates_end_in_bars_of_one_standard_error():
+    ax = plot.plot_lyapunov_convergence(SPECTRUM)
+    curves = [line for line in ax.lines if line.get_label().startswith("$")]
+    assert [float(line.get_ydata()[-1]) for line in curves] == pytest.approx(
+        list(SPECTRUM.history[-1])
+    )
+    bars = [bar.lines[2][0].get_segments()[0][:, 1] for bar in ax.containers]
+    np.testing.assert_allclose(bars[0], [0.89, 0.91])
+    np.testing.assert_allclose(bars[2], [-14.6, -14.4])
+    assert names_in(ax)[:2] == [
+        r"$\lambda_{1} = 0.90 \pm 0.01$",
+        r"$\lambda_{2} = 0.000 \pm 0.002$",
+    ]
+    assert ax.get_xscale() == "log"
+    # The first estimates, far off, do not set the scale.
+    assert ax.get_ylim()[0] > -16.5
+
+
+def test_many_exponents_are_drawn_without_a_name_each():
+    exponents = np.linspace(1, -1, 20)
+    history = np.tile(exponents, (50, 1))
+    many = SimpleNamespace(
+        times=np.arange(1.0, 51.0), exponents=exponents, history=history,
+        standard_error=np.zeros(20),
+    )  # fmt: skip
+    assert plot.plot_lyapunov_convergence(many).get_legend() is None
+
+
+def test_pairing_mirrors_the_exponents_at_their_mean():
+    exponents = np.array([0.3, 0.0, -0.2, -0.5])
+    data = SimpleNamespace(exponents=exponents, standard_error=np.full(4, 0.01))
+    ax = plot.plot_lyapunov_spectrum(data, pairing=True)
+    mirrored = next(line for line in ax.lines if line.get_label() == "mirrored")
+    np.testing.assert_allclose(mirrored.get_ydata(), exponents)
+    assert plot.plot_lyapunov_spectrum(SPECTRUM).get_legend() is None
+
+
+def test_the_norm_is_the_mean_over_starts_inside_the_range_of_all():
+    ax = plot.plot_gradient_norms(NORMS, label="one")
+    np.testing.assert_allclose(
+        ax.lines[0].get_ydata(), np.exp(-0.1 * np.arange(1.0, 11.0))
+    )
+    corners = ax.collections[0].get_paths()[0].vertices
+    assert corners[:, 1].max() == pytest.approx(np.e)
+    assert corners[:, 1].min() == pytest.approx(np.exp(-20))
+    assert ax.get_yscale() == "log"
+    # The axis fits the curve; the band may leave it.
+    assert ax.get_ylim()[0] > 1e-3
+    plot.plot_gradient_norms(NORMS, label="two", ax=ax)
+    assert names_in(ax) == ["one", "two"]
+
+
+def test_the_capacity_curve_names_its_area_and_the_level_of_chance():
+    ax = plot.plot_memory_capacity(CAPACITY, label="leaky")
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), CAPACITY.capacities)
+    assert names_in(ax) == [r"leaky: $1.75 \pm 0.03$"]
+    assert set(ax.lines[1].get_ydata()) == {0.005}
+    corners = ax.collections[0].get_paths()[0].vertices
+    assert corners[:, 1].max() == pytest.approx(1.01)
+
+
+def test_fixed_points_differ_in_mark_and_colour_by_kind():
+    ax = plot.plot_fixed_points(POINTS, neurons=(0, 1))
+    saddle, stable = sorted(ax.lines, key=lambda line: len(line.get_xdata()))
+    np.testing.assert_array_equal(stable.get_xydata(), [[1, 2], [-1, -2]])
+    assert saddle.get_marker() != stable.get_marker()
+    assert saddle.get_color() != stable.get_color()
+    assert sorted(names_in(ax)) == ["saddle (1)", "stable (2)"]
+
+
+def test_points_that_rounding_sets_apart_do_not_fill_the_axes():
+    data = SimpleNamespace(points=np.array([[1e-60, 2e-60]]), kinds=("stable",))
+    ax = plot.plot_fixed_points(data)
+    assert np.ptp(ax.get_xlim()) >= 1
+    assert np.ptp(ax.get_ylim()) >= 1
+
+
+def test_multipliers_are_told_apart_by_the_circle_and_counted_where_they_meet():
+    values = [1.0, 1.0 + 1e-5, 0.3 + 0.4j, 0.3 - 0.4j, -1.6]
+    ax = plot.plot_multipliers(values)
+    sizes = {line.get_label(): len(line.get_xdata()) for line in ax.lines}
+    assert sizes["on the circle"] == 2
+    assert sizes["inside: fades"] == 2
+    assert sizes["outside: grows"] == 1
+    assert [text.get_text() for text in ax.texts] == [r"$\times$2"]
+    assert ax.get_xlim()[0] < -1.6
+    assert plot.plot_multipliers([1.0, 1.0 + 1e-5], tolerance=1e-7).get_legend()
+
+
+def test_a_section_is_drawn_as_points_and_gaps_are_left_out():
+    ys = np.stack([np.cos(TIMES[:90]), np.sin(TIMES[:90]), 0 * TIMES[:90]], axis=1)
+    ys[50:] = np.nan
+    ax = plot.plot_section(SimpleNamespace(ys=ys), neurons=(0, 2))
+    assert ax.lines[0].get_linestyle() == "None"
+    np.testing.assert_allclose(ax.lines[0].get_xdata()[:50], ys[:50, 0])
+    plot.plot_section(ys, ax=ax)
+    assert ax.lines[0].get_color() != ax.lines[1].get_color()
+
+
+def test_lines_have_their_size_over_all_channels_and_empty_ones_are_none():
+    ax = plot.plot_frequencies(LINES)
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), [[1.0, 5.0], [2.5, 0.5]])
+    assert ax.get_ylim()[0] < 0.5
+
+
+def without(data, **changes):
+    return SimpleNamespace(**{**vars(data), **changes})
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: plot.plot_lyapunov_convergence(np.zeros(3)), "`exponents` is needed"),
+        (
+            lambda: plot.plot_lyapunov_convergence(without(SPECTRUM, times=TIMES[1:])),
+            "history must have shape",
+        ),
+        (
+            lambda: plot.plot_lyapunov_spectrum(
+                without(SPECTRUM, exponents=np.full(3, np.nan))
+            ),
+            "spectrum.result",
+        ),
+        (
+            lambda: plot.plot_lyapunov_spectrum(
+                without(SPECTRUM, exponents=np.zeros((2, 3)))
+            ),
+            "one by one",
+        ),
+        (
+            lambda: plot.plot_gradient_norms(without(NORMS, delays=np.arange(3.0))),
+            "must have shape",
+        ),
+        (
+            lambda: plot.plot_gradient_norms(
+                without(NORMS, log_rms=np.full((3, 10), np.nan))
+            ),
+            "norms.result",
+        ),
+        (
+            lambda: plot.plot_gradient_norms(
+                without(NORMS, log_largest=np.full((3, 10), 800.0))
+            ),
+            "floating range",
+        ),
+        (
+            lambda: plot.plot_memory_capacity(without(CAPACITY, delays=np.arange(4))),
+            "one shape",
+        ),
+        (
+            lambda: plot.plot_memory_capacity(
+                without(CAPACITY, capacities=np.full(5, np.nan))
+            ),
+            "capacity.result",
+        ),
+        (lambda: plot.plot_fixed_points(without(POINTS, kinds=("saddle",))), "shape"),
+        (
+            lambda: plot.plot_fixed_points(
+                SimpleNamespace(points=np.zeros((0, 3)), kinds=())
+            ),
+            "more candidates",
+        ),
+        (
+            lambda: plot.plot_fixed_points(without(POINTS, kinds=("sink",) * 3)),
+            "Unknown kinds",
+        ),
+        (lambda: plot.plot_fixed_points(POINTS, neurons=(0, 3)), "does not exist"),
+        (lambda: plot.plot_multipliers([[1.0]]), r"shape \(n,\)"),
+        (lambda: plot.plot_multipliers([np.nan]), "finite"),
+        (lambda: plot.plot_section(np.full((3, 2), np.nan)), "No sample is finite"),
+        (
+            lambda: plot.plot_frequencies(without(LINES, amplitude=np.zeros(3))),
+            "no line",
+        ),
+        (
+            lambda: plot.plot_frequencies(without(LINES, amplitude=np.zeros(2))),
+            "must have shape",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw()
+    assert not plt.get_fignums()
