@@ -1,17 +1,38 @@
 """What kind of motion this is, with the evidence and its uncertainty."""
 
+from ._conserved import conserved_quantities
+from ._fixed_points import (
+    FixedPoints,
+    find_fixed_points,
+    find_slow_points,
+    sample_candidates,
+)
+from ._floquet import FloquetMultipliers, floquet_multipliers
 from ._gradient_norms import GradientNorms, gradient_norms
 from ._lyapunov import LyapunovSpectrum, lyapunov_spectrum
 from ._memory_capacity import MemoryCapacity, memory_capacity
+from ._periodic_orbit import PeriodicOrbit, find_periodic_orbit
+from ._root import FixedPoint, refine_fixed_point
 from ._status import OUTCOMES, is_okay
 
 __all__ = [
     "OUTCOMES",
+    "FixedPoint",
+    "FixedPoints",
+    "FloquetMultipliers",
     "GradientNorms",
     "LyapunovSpectrum",
     "MemoryCapacity",
+    "PeriodicOrbit",
+    "conserved_quantities",
+    "find_fixed_points",
+    "find_periodic_orbit",
+    "find_slow_points",
+    "floquet_multipliers",
     "gradient_norms",
     "is_okay",
     "lyapunov_spectrum",
     "memory_capacity",
+    "refine_fixed_point",
+    "sample_candidates",
 ]
