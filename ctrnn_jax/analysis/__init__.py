@@ -1,5 +1,6 @@
 """What kind of motion this is, with the evidence and its uncertainty."""
 
+from ._chaos_indicators import ChaosIndicators, chaos_ensemble, chaos_indicators
 from ._conserved import conserved_quantities
 from ._fixed_points import (
     FixedPoints,
@@ -10,13 +11,16 @@ from ._fixed_points import (
 from ._floquet import FloquetMultipliers, floquet_multipliers
 from ._gradient_norms import GradientNorms, gradient_norms
 from ._lyapunov import LyapunovSpectrum, lyapunov_spectrum
+from ._lyapunov_ensemble import lyapunov_ensemble
 from ._memory_capacity import MemoryCapacity, memory_capacity
 from ._periodic_orbit import PeriodicOrbit, find_periodic_orbit
 from ._root import FixedPoint, refine_fixed_point
 from ._status import OUTCOMES, is_okay
+from ._zero_one import zero_one_test
 
 __all__ = [
     "OUTCOMES",
+    "ChaosIndicators",
     "FixedPoint",
     "FixedPoints",
     "FloquetMultipliers",
@@ -24,6 +28,8 @@ __all__ = [
     "LyapunovSpectrum",
     "MemoryCapacity",
     "PeriodicOrbit",
+    "chaos_ensemble",
+    "chaos_indicators",
     "conserved_quantities",
     "find_fixed_points",
     "find_periodic_orbit",
@@ -31,8 +37,10 @@ __all__ = [
     "floquet_multipliers",
     "gradient_norms",
     "is_okay",
+    "lyapunov_ensemble",
     "lyapunov_spectrum",
     "memory_capacity",
     "refine_fixed_point",
     "sample_candidates",
+    "zero_one_test",
 ]

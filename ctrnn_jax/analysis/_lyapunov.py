@@ -1,6 +1,7 @@
 """Lyapunov exponents: how fast neighbouring orbits part, direction by direction."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import diffrax
 import equinox as eqx
@@ -8,15 +9,14 @@ import jax
 import jax.numpy as jnp
 
 from .._types import Array, ArrayLike, Float, Key, PyTree, ScalarLike
-from ..integrate._fixed_steps import alive
 from ..matrices._checks import check_integer
-from ._flow import Flow, check_span, check_start, divide, make_flow
+from ._flow import Flow
+from ._lanes import lanes_first
 from ._orthonormal import orthonormalise, random_frame
+from ._run import Run, set_up
 from ._statistics import mean_and_error
-from ._status import OUTCOMES, is_okay, mark, throw_unless_okay
-
-#: Steps between orthonormalisations, unless an interval is given.
-_STEPS_PER_QR = 10
+from ._status import OUTCOMES, is_okay, throw_unless_okay
+from ._tangent import choose, follow
 
 
 class LyapunovSpectrum(eqx.Module):
@@ -132,161 +132,75 @@ def lyapunov_spectrum(
     **Reference:** Benettin et al. (1980), Meccanica 15; Geist, Parlitz and Lauterborn
     (1990), Prog. Theor. Phys. 83.
     """
-    state = check_start(y0, field)
-    plan = plan_run(
-        dt0, duration, transient, qr_interval, num_exponents, state.shape[-1]
-    )
-    # Refuse a bad field or solver here, not inside the compiled program.
-    eqx.filter_eval_shape(
-        lambda field, state: (
-            make_flow(
-                field, state, dt=plan.step, t0=t0, solver=solver, inputs=inputs
-            ).dt
-        ),
+    run = set_up(
         field,
-        state,
+        y0,
+        ndim=1,
+        dt0=dt0,
+        duration=duration,
+        transient=transient,
+        interval=qr_interval,
+        interval_name="qr_interval",
+        solver=solver,
+        inputs=inputs,
+        t0=t0,
     )
-    key = jax.random.key(0) if key is None else key
-    return _single(
-        field,
-        state,
-        jnp.asarray(plan.step, state.dtype),
-        jnp.asarray(t0, state.dtype),
-        solver,
-        inputs,
-        key,
-        plan.num_exponents,
-        plan.skipped,
-        plan.intervals,
-        plan.steps,
-        throw,
-    )
+    return spectrum(run, num_exponents, key, throw)
 
 
-class Plan(eqx.Module):
-    """How a run is divided: `intervals` of `steps` steps, after `skipped` more."""
-
-    step: float
-    steps: int
-    intervals: int
-    skipped: int
-    num_exponents: int
-
-
-def plan_run(
-    dt0: ScalarLike,
-    duration: ScalarLike,
-    transient: ScalarLike,
-    qr_interval: ScalarLike | None,
-    num_exponents: int | None,
-    size: int,
-) -> Plan:
-    """Divide the duration into equal intervals of equal steps no longer than `dt0`.
-
-    **Raises:** `ValueError` for what cannot be divided.
-    """
+def spectrum(
+    run: Run, num_exponents: int | None, key: Key | None, throw: bool
+) -> LyapunovSpectrum:
+    """Return the spectrum of an orbit, or of an ensemble."""
+    size = run.y0.shape[-1]
     count = size
     if num_exponents is not None:
         count = check_integer("num_exponents", num_exponents, minimum=1, maximum=size)
-    least, _ = divide("duration", duration, dt0)
-    span = check_span("duration", duration, positive=True)
-    skip = check_span("transient", transient, positive=False)
-    if qr_interval is None:
-        interval = min(_STEPS_PER_QR * span / least, span)
-    else:
-        interval = check_span("qr_interval", qr_interval, positive=True)
-        if interval > span * (1 + 1e-6):
-            raise ValueError(
-                f"qr_interval = {interval} is longer than duration = {span}."
-            )
-    intervals, interval = divide("duration", span, interval)
-    steps, step = divide("qr_interval", interval, dt0)
-    skipped = divide("transient", skip, interval)[0] if skip else 0
-    return Plan(step, steps, intervals, skipped, count)
+    return _spectrum(run, count, jax.random.key(0) if key is None else key, throw)
 
 
 @eqx.filter_jit
-def _single(
-    field: PyTree,
-    y0: Float[Array, " n"],
-    step: Float[Array, ""],
-    t0: Float[Array, ""],
-    solver: diffrax.AbstractSolver | None,
-    inputs: PyTree,
-    key: Key,
-    count: int,
-    skipped: int,
-    intervals: int,
-    steps: int,
-    throw: bool,
-) -> LyapunovSpectrum:
-    flow = make_flow(field, y0, dt=step, t0=t0, solver=solver, inputs=inputs)
-    vectors = random_frame(y0.shape[0], count, key=key, dtype=y0.dtype)
-    spectrum = measure(flow, y0, vectors, skipped, intervals, steps)
-    return throw_unless_okay(spectrum, spectrum.result) if throw else spectrum
+def _spectrum(run: Run, count: int, key: Key, throw: bool) -> LyapunovSpectrum:
+    frame = random_frame(run.y0.shape[-1], count, key=key, dtype=run.y0.dtype)
+    measure = partial(
+        _measure, skipped=run.skipped, intervals=run.intervals, steps=run.steps
+    )
+    exponents, error, history, final, vectors, result = run.measure(measure, frame)
+    found = LyapunovSpectrum(
+        exponents, error, history, run.times, final, vectors, result
+    )
+    return throw_unless_okay(found, result) if throw else found
 
 
-def measure(
+def _measure(
     flow: Flow,
     y0: Float[Array, "n *batch"],
     vectors: Float[Array, "n k *batch"],
+    *,
     skipped: int,
     intervals: int,
     steps: int,
-) -> LyapunovSpectrum:
-    """Run an orbit, or lanes, and return the spectrum with the lanes first."""
-    good = jnp.all(jnp.isfinite(y0) & jnp.isfinite(flow.slope(0, y0)), axis=0)
-    start = jnp.where(good, y0, 0.0)
-    lost = jnp.zeros_like(good)
+) -> tuple[Array, Array, Array, Array, Array, OUTCOMES]:
+    """Run an orbit, or lanes; return a spectrum's fields but `times`, lanes first."""
 
-    def interval(state: PyTree, index: Array) -> tuple[PyTree, Array]:
-        y, frame, escaped, degenerate = state
-        y1, pushed = flow.advance_tangents(index * steps, steps, y, frame)
-        frame1, growth = orthonormalise(pushed)
-        inside = alive(y1)
-        whole = jnp.all(jnp.isfinite(growth), axis=0)
-        escaped = escaped | ~inside
-        degenerate = degenerate | (inside & ~whole)
-        # A lane that is lost stays where it was good last.
-        keep = ~(escaped | degenerate)
-        y, frame = jnp.where(keep, y1, y), jnp.where(keep, frame1, frame)
-        growth = jnp.where(keep, growth, 0.0)
-        return (y, frame, escaped, degenerate), growth
+    def renew(pushed: Array) -> tuple[Array, Array, Array]:
+        frame, growth = orthonormalise(pushed)
+        return frame, growth, jnp.all(jnp.isfinite(growth), axis=0)
 
-    (y, frame, escaped, degenerate), growth = jax.lax.scan(
-        interval, (start, vectors, lost, lost), jnp.arange(skipped + intervals)
+    y, frame, growth, result = follow(
+        flow, y0, vectors, renew, intervals=skipped + intervals, steps=steps
     )
-    result = OUTCOMES.successful
-    for failed, outcome in (
-        (~good, OUTCOMES.nonfinite),
-        (escaped, OUTCOMES.escaped),
-        (degenerate, OUTCOMES.degenerate),
-    ):
-        result = mark(failed, outcome, result)
-    length = flow.dt * steps
-    rates = growth[skipped:] / length
+    rates = growth[skipped:] / (flow.dt * steps)
     exponents, error = mean_and_error(rates)
-    times = length * jnp.arange(1, intervals + 1).astype(length.dtype)
-    over = times.reshape(-1, *(1,) * (rates.ndim - 1))
-    history = jnp.cumsum(rates * length, axis=0) / over
+    counts = jnp.arange(1, intervals + 1).astype(rates.dtype)
+    history = jnp.cumsum(rates, axis=0) / counts.reshape(-1, *(1,) * exponents.ndim)
     order = jnp.argsort(-exponents, axis=0)
+    good = is_okay(result)
 
     def finish(values: Array) -> Array:
-        """Sort, blank what failed, and put the lanes first."""
         places = jnp.broadcast_to(order, values.shape)
         values = jnp.take_along_axis(values, places, axis=-order.ndim)
-        values = jnp.where(is_okay(result), values, jnp.nan)
-        return jnp.moveaxis(values, -1, 0) if y.ndim == 2 else values
+        return choose(good, values, jnp.nan)
 
-    def first(values: Array) -> Array:
-        return jnp.moveaxis(values, -1, 0) if y.ndim == 2 else values
-
-    return LyapunovSpectrum(
-        exponents=finish(exponents),
-        standard_error=finish(error),
-        history=finish(history),
-        times=times,
-        final_state=first(y),
-        vectors=first(frame),
-        result=result,
-    )
+    arrays = (finish(exponents), finish(error), finish(history), y, frame)
+    return *lanes_first(arrays, single=y.ndim == 1), result

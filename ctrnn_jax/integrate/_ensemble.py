@@ -31,7 +31,7 @@ from ._lanes import (
     materialise_lanes,
     replace_lanes,
 )
-from ._shares import in_chunks, shard
+from ._shares import chunk_size, in_chunks, shard
 from ._simulate import simulate
 
 
@@ -209,7 +209,12 @@ def _run_chunks(
             stride=stride,
         )
 
-    return in_chunks(run, own, start, per_lane=any(jax.tree.leaves(mask.weight)))
+    chunk = chunk_size(
+        start.shape[1],
+        start.dtype.itemsize,
+        per_lane=any(jax.tree.leaves(mask.weight)),
+    )
+    return in_chunks(run, own, start, chunk=chunk)
 
 
 def _run_lanes(
