@@ -1,6 +1,7 @@
 """What kind of motion this is, with the evidence and its uncertainty."""
 
 from ._chaos_indicators import ChaosIndicators, chaos_ensemble, chaos_indicators
+from ._classify import classify_orbit, classify_orbits
 from ._conserved import conserved_quantities
 from ._fixed_points import (
     FixedPoints,
@@ -9,37 +10,52 @@ from ._fixed_points import (
     sample_candidates,
 )
 from ._floquet import FloquetMultipliers, floquet_multipliers
+from ._frequencies import MainFrequencies, main_frequencies
 from ._gradient_norms import GradientNorms, gradient_norms
 from ._lyapunov import LyapunovSpectrum, lyapunov_spectrum
 from ._lyapunov_ensemble import lyapunov_ensemble
 from ._memory_capacity import MemoryCapacity, memory_capacity
+from ._orbit_class import OrbitClass
 from ._periodic_orbit import PeriodicOrbit, find_periodic_orbit
+from ._poincare import PoincareSection, poincare_section
+from ._relations import FrequencyBasis, frequency_basis
 from ._root import FixedPoint, refine_fixed_point
 from ._status import OUTCOMES, is_okay
+from ._verdict import ORBIT_KINDS
 from ._zero_one import zero_one_test
 
 __all__ = [
+    "ORBIT_KINDS",
     "OUTCOMES",
     "ChaosIndicators",
     "FixedPoint",
     "FixedPoints",
     "FloquetMultipliers",
+    "FrequencyBasis",
     "GradientNorms",
     "LyapunovSpectrum",
+    "MainFrequencies",
     "MemoryCapacity",
+    "OrbitClass",
     "PeriodicOrbit",
+    "PoincareSection",
     "chaos_ensemble",
     "chaos_indicators",
+    "classify_orbit",
+    "classify_orbits",
     "conserved_quantities",
     "find_fixed_points",
     "find_periodic_orbit",
     "find_slow_points",
     "floquet_multipliers",
+    "frequency_basis",
     "gradient_norms",
     "is_okay",
     "lyapunov_ensemble",
     "lyapunov_spectrum",
+    "main_frequencies",
     "memory_capacity",
+    "poincare_section",
     "refine_fixed_point",
     "sample_candidates",
     "zero_one_test",

@@ -1,6 +1,7 @@
 """Main frequencies of a quasi-periodic signal, far below the width of an FFT's bin."""
 
 import math
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,7 +14,7 @@ from ..matrices._checks import check_integer
 from ._status import OUTCOMES, mark
 
 #: Joint Newton sweeps after a new line is found, and after the last.
-_SWEEPS_EACH, _SWEEPS_LAST = 2, 8
+_SWEEPS_EACH, _SWEEPS_LAST = 1, 6
 
 
 class MainFrequencies(eqx.Module):
@@ -120,8 +121,7 @@ def _analyse(
 
     def add(index: Array, state: tuple) -> tuple:
         sigma, known = state
-        rest = fit.rest(sigma, known, fit.solve(sigma, known))
-        peak, found = fit.peak(rest, sigma, known)
+        peak, found = fit.peak(fit.split(sigma, known).rest, sigma, known)
         sigma, known = sigma.at[index].set(peak), known.at[index].set(found)
         for _ in range(_SWEEPS_EACH):
             sigma = fit.sweep(sigma, known)
@@ -131,8 +131,8 @@ def _analyse(
     sigma = jax.lax.fori_loop(
         0, _SWEEPS_LAST, lambda _, sigma: fit.sweep(sigma, known), sigma
     )
-    terms = fit.solve(sigma, known)
-    rest = fit.rest(sigma, known, terms)
+    parts = fit.split(sigma, known)
+    terms = parts.terms
     # A real line is two exponentials, of which the second is the conjugate.
     coefficient = terms[1 : lines + 1] * (2.0 if is_real else 1.0)
     # From the middle of the record, where the fit is well conditioned, to its start.
@@ -153,12 +153,20 @@ def _analyse(
         phase=jnp.angle(coefficient).reshape(shape),
         mean=mean.real if is_real else mean,
         residual=jnp.sqrt(
-            fit.power(rest) / jnp.where(total > 0, total, jnp.ones_like(total))
+            fit.power(parts.rest) / jnp.where(total > 0, total, jnp.ones_like(total))
         ),
         count=jnp.sum(keep),
         resolution=2 * math.pi / (x.shape[0] * spacing),
         result=mark(~finite, OUTCOMES.nonfinite, OUTCOMES.successful),
     )
+
+
+class _Parts(NamedTuple):
+    """A fit: e^{iσj} of the lines, all coefficients, and what is left."""
+
+    waves: Array
+    terms: Array
+    rest: Array
 
 
 def _wave(angle: Array) -> Array:
@@ -167,7 +175,7 @@ def _wave(angle: Array) -> Array:
 
 
 class _Fit:
-    """A weighted fit of exponentials $e^{i\\sigma j}$, j counted from the middle."""
+    r"""A weighted fit of exponentials $e^{i\sigma j}$, j counted from the middle."""
 
     def __init__(self, x: Array, order: int, is_real: bool):
         self.x, self.order, self.is_real = x, order, is_real
@@ -195,23 +203,29 @@ class _Fit:
         return jnp.concatenate([zero, *both]), jnp.concatenate([yes, *flags])
 
     def waves(self, sigma: Array) -> Array:
-        """Return e^{iσj}, shape `(time, k)`."""
-        return _wave(self.j[:, None] * sigma[None])
+        """Return e^{iσj}, shape `(k, time)`, as products of few sines and cosines."""
+        size = self.x.shape[0]
+        length = math.ceil(math.sqrt(size))
+        counts = jnp.arange(length).astype(sigma.dtype)
+        times = jnp.stack([length * counts - (size - 1) / 2, counts])
+        # A loop, into which XLA does not fuse what follows: it would work out every
+        # sine again for every product.
+        coarse, fine = jax.lax.map(lambda t: _wave(sigma[:, None] * t[None]), times)
+        whole = coarse[:, :, None] * fine[:, None]
+        return whole.reshape(sigma.shape[0], -1)[:, :size]
 
-    def solve(self, sigma: Array, known: Array) -> Array:
-        """Return the coefficients of all exponents, shape `(1 + k or 2k, channels)`."""
-        exponents, flags = self.exponents(sigma, known)
-        waves = jnp.where(flags[None], self.waves(exponents), 0.0)
-        weighted = self.window[:, None] * waves
-        gram = weighted.conj().T @ waves
+    def split(self, sigma: Array, known: Array) -> "_Parts":
+        """Fit the coefficients of all exponents jointly."""
+        waves = self.waves(sigma)
+        both = [waves, waves.conj()] if self.is_real else [waves]
+        basis = jnp.concatenate([jnp.ones_like(waves[:1]), *both])
+        _, flags = self.exponents(sigma, known)
+        basis = jnp.where(flags[:, None], basis, jnp.zeros_like(basis))
+        weighted = self.window[None] * basis.conj()
         # What does not count gets a unit of its own, so that its coefficient is 0.
-        gram = gram + jnp.diag(jnp.where(flags, 0.0, 1.0).astype(gram.dtype))
-        return jnp.linalg.solve(gram, weighted.conj().T @ self.x)
-
-    def rest(self, sigma: Array, known: Array, terms: Array) -> Array:
-        """Return what the model leaves of the signal."""
-        exponents, _ = self.exponents(sigma, known)
-        return self.x - self.waves(exponents) @ terms
+        spare = jnp.diag(jnp.where(flags, 0.0, 1.0).astype(basis.dtype))
+        terms = jnp.linalg.solve(weighted @ basis.T + spare, weighted @ self.x)
+        return _Parts(waves, terms, self.x - basis.T @ terms)
 
     def peak(self, rest: Array, sigma: Array, known: Array) -> tuple[Array, Array]:
         """Return the highest peak of the rest that is not beside a known line."""
@@ -243,15 +257,13 @@ class _Fit:
         z is the windowed transform of the signal without the other lines: of the
         rest, plus the line itself.
         """
-        lines = sigma.shape[0]
-        terms = self.solve(sigma, known)
-        rest = self.rest(sigma, known, terms)
-        back = self.window[:, None] * self.waves(sigma).conj()
-        own = terms[1 : lines + 1]
+        parts = self.split(sigma, known)
+        rest, own = parts.rest, parts.terms[1 : sigma.shape[0] + 1]
+        back = self.window[None] * parts.waves.conj()
         j = self.moment[:, None]
-        z = back.T @ rest + own
-        first = -1j * ((j * back).T @ rest)
-        second = -((j**2 * back).T @ rest) - self.spread * own
+        z = back @ rest + own
+        first = -1j * (back @ (j * rest))
+        second = -(back @ (j**2 * rest)) - self.spread * own
         slope = jnp.sum((first * z.conj()).real, axis=1)
         bend = jnp.sum((second * z.conj()).real + jnp.abs(first) ** 2, axis=1)
         hill = known & (bend < 0)
