@@ -1,8 +1,10 @@
 """What kind of motion this is, with the evidence and its uncertainty."""
 
+from ._bifurcation import Bifurcation
 from ._chaos_indicators import ChaosIndicators, chaos_ensemble, chaos_indicators
 from ._classify import classify_orbit, classify_orbits
 from ._conserved import conserved_quantities
+from ._fixed_point_branch import FixedPointBranch, continue_fixed_points
 from ._fixed_points import (
     FixedPoints,
     find_fixed_points,
@@ -15,6 +17,7 @@ from ._gradient_norms import GradientNorms, gradient_norms
 from ._lyapunov import LyapunovSpectrum, lyapunov_spectrum
 from ._lyapunov_ensemble import lyapunov_ensemble
 from ._memory_capacity import MemoryCapacity, memory_capacity
+from ._orbit_branch import OrbitBranch, continue_orbits, continue_orbits_in_energy
 from ._orbit_class import OrbitClass
 from ._periodic_orbit import PeriodicOrbit, find_periodic_orbit
 from ._poincare import PoincareSection, poincare_section
@@ -27,8 +30,10 @@ from ._zero_one import zero_one_test
 __all__ = [
     "ORBIT_KINDS",
     "OUTCOMES",
+    "Bifurcation",
     "ChaosIndicators",
     "FixedPoint",
+    "FixedPointBranch",
     "FixedPoints",
     "FloquetMultipliers",
     "FrequencyBasis",
@@ -36,6 +41,7 @@ __all__ = [
     "LyapunovSpectrum",
     "MainFrequencies",
     "MemoryCapacity",
+    "OrbitBranch",
     "OrbitClass",
     "PeriodicOrbit",
     "PoincareSection",
@@ -44,6 +50,9 @@ __all__ = [
     "classify_orbit",
     "classify_orbits",
     "conserved_quantities",
+    "continue_fixed_points",
+    "continue_orbits",
+    "continue_orbits_in_energy",
     "find_fixed_points",
     "find_periodic_orbit",
     "find_slow_points",

@@ -41,7 +41,7 @@ class _State(NamedTuple):
     carry: Scalar
     step: Scalar
     y: Array
-    count: Int[Array, ""]
+    num_steps: Int[Array, ""]
     stuck: Bool[Array, ""]
 
 
@@ -88,7 +88,7 @@ def solve_unit(
             jnp.where(accept, jnp.where(last, 0.0, carry), state.carry),
             factor * h,
             jnp.where(accept, y1, state.y),
-            state.count + 1,
+            state.num_steps + 1,
             ~accept & (h < least),
         )
 
@@ -98,7 +98,7 @@ def solve_unit(
     zero = jnp.zeros((), y.dtype)
     fine = jnp.all(jnp.isfinite(first)) & jnp.all(jnp.isfinite(y))
     end = jax.lax.while_loop(
-        lambda s: (s.t < 1.0) & (s.count < MAX_STEPS) & ~s.stuck,
+        lambda s: (s.t < 1.0) & (s.num_steps < MAX_STEPS) & ~s.stuck,
         advance,
         _State(zero, zero, jnp.minimum(step, 1.0), y, jnp.zeros((), int), ~fine),
     )

@@ -20,19 +20,19 @@ class Return(NamedTuple):
 
     - `time`: when, `()`; 0 if there was none.
     - `miss`: distance from `y0` then, over the largest distance until then, `()`.
-    - `count`: crossings seen, `()`.
+    - `crossings`: crossings seen, `()`.
     - `okay`: whether the orbit was solved and is finite, `()`.
     """
 
     time: Scalar
     miss: Scalar
-    count: Int[Array, ""]
+    crossings: Int[Array, ""]
     okay: Bool[Array, ""]
 
     @property
     def is_close(self) -> Bool[Array, ""]:
         """Whether the return is near enough to be one of a closed orbit."""
-        return (self.count > 0) & (self.miss < _CLOSE)
+        return (self.crossings > 0) & (self.miss < _CLOSE)
 
 
 def turning_time(rhs: Rhs, y: Vector) -> Scalar:
@@ -69,13 +69,13 @@ def first_return(rhs: Rhs, y: Vector, horizon: Scalar, tolerance: Scalar) -> Ret
     close = miss < _CLOSE
     best = jnp.where(jnp.any(close), jnp.argmax(close), jnp.argmin(miss))
 
-    def improve(_: int, span: Scalar) -> Scalar:
+    def improve(_: Int[Array, ""], span: Scalar) -> Scalar:
         state, _ = flow_time(rhs, ys[best], none, span, tolerance)
         rate = jnp.vdot(normal, rhs(state, none))
         rate = jnp.where(rate > 0, rate, jnp.inf)
         return jnp.clip(span - jnp.vdot(normal, state - y) / rate, 0.0, interval)
 
-    span = jax.lax.fori_loop(0, 4, improve, part[best] * interval)
+    span = jax.lax.fori_loop(jnp.asarray(0), 4, improve, part[best] * interval)
     count = jnp.sum(found)
     okay = okay & jnp.all(jnp.isfinite(ys))
     time = best.astype(y.dtype) * interval + span

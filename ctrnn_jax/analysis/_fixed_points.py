@@ -10,6 +10,7 @@ import jax.random as jr
 import numpy as np
 
 from .._types import Array, ArrayLike, Float, Int, Key, PyTree
+from ..matrices._checks import is_concrete
 from ._flow import check_start
 from ._root import FixedPoint, RootSolver, refine_fixed_point
 from ._stability import kind_of, sorted_eigenvalues
@@ -228,7 +229,7 @@ def _check(
             "field must be a VoltageCTRNN, a RateCTRNN or a function f(t, y, args), "
             f"got {type(field).__name__}."
         )
-    if isinstance(candidates, jax.core.Tracer):
+    if not is_concrete(candidates):
         raise ValueError(
             "The number of points depends on the numbers: call this outside jit and "
             "vmap, or use refine_fixed_point inside."
@@ -257,12 +258,12 @@ def _gather(
 ) -> FixedPoints:
     """Give each candidate that is `wanted` the label of a distinct point."""
     ends = np.asarray(found.point)
-    if separation is None:
-        separation = 10 * float(np.finfo(ends.dtype).eps) ** 0.45
+    apart = 10 * float(np.finfo(ends.dtype).eps) ** 0.45
+    apart = apart if separation is None else separation
     keep = wanted.copy()
     if outlier_scale is not None:
         keep &= _within(ends, np.asarray(starts), outlier_scale)
-    labels, chosen = _group(ends, np.asarray(found.speed), keep, separation)
+    labels, chosen = _group(ends, np.asarray(found.speed), keep, apart)
     jacobians = np.asarray(found.jacobian)[chosen]
     eigenvalues = sorted_eigenvalues(jacobians)
     kinds = tuple(map(kind_of, jacobians, eigenvalues))
@@ -297,7 +298,7 @@ def _group(
             labels[i] = near[np.argmin(gaps[near])]
         else:
             labels[i] = len(leaders)
-            leaders.append(i)
+            leaders.append(int(i))
     members = [np.flatnonzero(labels == label) for label in range(len(leaders))]
     best = [group[np.argmin(speeds[group])] for group in members]
     return labels, np.asarray(best, int)

@@ -258,10 +258,10 @@ def _find(
 ) -> PeriodicOrbit:
     rhs = autonomous(field, inputs)
     at_rest = ~(jnp.linalg.norm(rhs(nodes[0], jnp.zeros((0,), nodes.dtype))) > 0)
-    found = guess.okay & (guess.count > 0) & (guess.time > 0)
+    found = guess.okay & (guess.crossings > 0) & (guess.time > 0)
     period = jnp.where(found, guess.time, 1.0)
     levels, _ = levels_and_gradients(conserved, nodes[0])
-    closed = close_orbit(
+    closed, shot, newton = close_orbit(
         rhs,
         nodes,
         period,
@@ -286,7 +286,7 @@ def _find(
     result = mark(~guess.okay, OUTCOMES.escaped, OUTCOMES.successful)
     result = mark(at_rest, OUTCOMES.trivial, result)
     result = mark(~found, OUTCOMES.no_crossing, result)
-    result = mark(~(closed.newton.converged & fine), OUTCOMES.not_converged, result)
+    result = mark(~(newton.converged & fine), OUTCOMES.not_converged, result)
     result = mark(still, OUTCOMES.trivial, result)
     period = jnp.where(is_okay(result), closed.period, jnp.nan)
     ts = jnp.arange(ys.shape[0], dtype=ys.dtype) / (ys.shape[0] - 1)
@@ -296,11 +296,11 @@ def _find(
         ts=ts * period,
         ys=ys,
         nodes=closed.nodes,
-        monodromies=closed.monodromies,
-        miss=closed.miss,
+        monodromies=shot.monodromies,
+        miss=shot.miss,
         levels=levels,
-        rounds=rounds,
-        rank_deficiency=closed.newton.rank_deficiency,
-        num_steps=closed.newton.num_steps,
+        rounds=jnp.where(is_okay(result), rounds, 1),
+        rank_deficiency=newton.rank_deficiency,
+        num_steps=newton.num_steps,
         result=result,
     )

@@ -35,15 +35,15 @@ def product_eigenvalues(factors: Float[Array, "m n n"]) -> Array:
     def segment(q: Array, factor: Array) -> tuple[Array, Array]:
         return jnp.linalg.qr(factor @ q)
 
-    def sweep(_: int, carry: tuple) -> tuple:
-        q, *_ = carry
-        after, r = jax.lax.scan(segment, q, factors)
-        return after, q, r
+    def sweep(_: Array, carry: tuple) -> tuple:
+        start = carry[0]
+        after, r = jax.lax.scan(segment, start, factors)
+        return after, start, r
 
     # No direction is special to a random start.
     start, _ = jnp.linalg.qr(jr.normal(jr.key(0), (size, size), factors.dtype))
     after, before, r = jax.lax.fori_loop(
-        0, _SWEEPS, sweep, (start, start, jnp.zeros_like(factors))
+        jnp.asarray(0), _SWEEPS, sweep, (start, start, jnp.zeros_like(factors))
     )
     turn = before.T @ after
     shape = jax.ShapeDtypeStruct((size,), np.result_type(factors.dtype, np.complex64))
@@ -56,9 +56,9 @@ def product_eigenvalues(factors: Float[Array, "m n n"]) -> Array:
     )
 
 
-def _block_logarithms(turn: Array, r: Array, *, dtype: np.dtype) -> np.ndarray:
-    """Return log eigenvalues of turn·(r_m ⋯ r_1), a diagonal block at a time."""
-    turn, r = np.asarray(turn), np.asarray(r)
+def _block_logarithms(q: Array, factors: Array, *, dtype: np.dtype) -> np.ndarray:
+    """Return log eigenvalues of q·(r_m ⋯ r_1), a diagonal block at a time."""
+    turn, r = np.asarray(q), np.asarray(factors)
     size = turn.shape[0]
     if not (np.all(np.isfinite(turn)) and np.all(np.isfinite(r))):
         return np.full(size, np.nan, dtype)
@@ -67,7 +67,7 @@ def _block_logarithms(turn: Array, r: Array, *, dtype: np.dtype) -> np.ndarray:
     logs = []
     for low, high in zip([0, *ends], [*ends, size], strict=True):
         product, scale = turn[low:high, low:high].astype(np.float64), 0.0
-        # turn·r_m first: the order of the factors is that of the product.
+        # q·r_m first: the order of the factors is that of the product.
         for factor in r[::-1, low:high, low:high]:
             product = product @ factor
             largest = np.max(np.abs(product))

@@ -108,3 +108,12 @@ def flow_time(
         return args[1] * rhs(y, args[0])
 
     return solve_unit(slope, y, (parameters, duration), tolerance)
+
+
+def family_rhs(family: Callable, inputs: PyTree) -> Rhs:
+    """Return the fields of a family of one parameter, as a function of both."""
+
+    def rhs(y: Array, parameters: Array) -> Array:
+        return autonomous(family(parameters[0]), inputs)(y, parameters)
+
+    return rhs

@@ -9,7 +9,7 @@ KINDS = ("stable", "unstable", "saddle", "centre", "marginal", "degenerate")
 def sorted_eigenvalues(jacobian: np.ndarray) -> np.ndarray:
     """Return the complex eigenvalues `(..., n)`, by real part, greatest first."""
     values = np.linalg.eigvals(jacobian).astype(np.result_type(jacobian, 1j))
-    order = np.lexsort((-values.imag, -values.real), axis=-1)
+    order = np.lexsort((-np.imag(values), -np.real(values)), axis=-1)
     return np.take_along_axis(values, order, axis=-1)
 
 
@@ -23,8 +23,8 @@ def kind_of(jacobian: np.ndarray, eigenvalues: np.ndarray) -> str:
     zero = np.sqrt(np.finfo(jacobian.dtype).eps) * singular[0]
     if singular[-1] <= zero:
         return "degenerate"
-    growing = np.count_nonzero(eigenvalues.real > zero)
-    decaying = np.count_nonzero(eigenvalues.real < -zero)
+    growing = np.count_nonzero(np.real(eigenvalues) > zero)
+    decaying = np.count_nonzero(np.real(eigenvalues) < -zero)
     size = eigenvalues.size
     if growing and decaying:
         return "saddle"
