@@ -71,7 +71,8 @@ class OrbitClass(eqx.Module):
     @property
     def kinds(self) -> np.ndarray:
         """The kinds of a batch, an array of strings of its shape."""
-        return np.asarray(ORBIT_KINDS)[np.asarray(self.code)]
+        # Of one orbit too an array, where indexing alone would give a scalar.
+        return np.asarray(np.asarray(ORBIT_KINDS)[np.asarray(self.code)])
 
     @property
     def why(self) -> str:
