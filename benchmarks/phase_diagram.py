@@ -56,7 +56,7 @@ LONGER = Protocol(
 SPLIT = Protocol(
     "splitting", 4000.0, 0.1, "CoordinateSplitting(4)", {4: 3, 8: 3, 16: 2}
 )
-PROTOCOLS = (MAIN, LONGER, SPLIT)
+CHECKS = (LONGER, SPLIT)
 
 
 def draw_network(size: int, draw: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,11 +89,19 @@ def _at_level(direction: np.ndarray, level: float) -> np.ndarray:
 
 
 def lots() -> Iterator[tuple[Protocol, int, int]]:
-    """Yield what is to be done: the protocol, the size and the draw."""
-    for protocol in PROTOCOLS:
-        for size, draws in protocol.draws.items():
-            for draw in range(draws):
-                yield protocol, size, draw
+    """Yield what is to be done: the protocol, the size and the draw.
+
+    Half of the networks of every size come first, then the checks, so that a run that
+    is stopped early has something of everything.
+    """
+    halves = {size: (draws + 1) // 2 for size, draws in MAIN.draws.items()}
+    for size, draws in halves.items():
+        yield from ((MAIN, size, draw) for draw in range(draws))
+    for check in CHECKS:
+        for size, draws in check.draws.items():
+            yield from ((check, size, draw) for draw in range(draws))
+    for size, draws in MAIN.draws.items():
+        yield from ((MAIN, size, draw) for draw in range(halves[size], draws))
 
 
 def run(folder: Path, seconds: float) -> bool:

@@ -13,6 +13,7 @@ from ._fixed_points import (
 )
 from ._floquet import FloquetMultipliers, floquet_multipliers
 from ._frequencies import MainFrequencies, main_frequencies
+from ._frequency_map import FrequencyMap, frequency_map
 from ._gradient_norms import GradientNorms, gradient_norms
 from ._lyapunov import LyapunovSpectrum, lyapunov_spectrum
 from ._lyapunov_ensemble import lyapunov_ensemble
@@ -37,6 +38,7 @@ __all__ = [
     "FixedPoints",
     "FloquetMultipliers",
     "FrequencyBasis",
+    "FrequencyMap",
     "GradientNorms",
     "LyapunovSpectrum",
     "MainFrequencies",
@@ -58,6 +60,7 @@ __all__ = [
     "find_slow_points",
     "floquet_multipliers",
     "frequency_basis",
+    "frequency_map",
     "gradient_norms",
     "is_okay",
     "lyapunov_ensemble",

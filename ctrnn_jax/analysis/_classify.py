@@ -11,11 +11,11 @@ import numpy as np
 
 from .._types import Array, ArrayLike, PyTree, ScalarLike
 from ..fields import AbstractField, RateCTRNN
-from ..integrate._lanes import lanes_last, mark_lanes
 from ..invariants import energy
 from ..matrices._checks import check_integer
 from ._evidence import Evidence, Options, weigh_evidence
 from ._flow import Flow, check_span, check_start, default_solver, divide, make_flow
+from ._lanes import check_lanes, lanes_first, run_lanes
 from ._orbit_class import OrbitClass
 from ._status import OUTCOMES, mark
 from ._survey import WINDOWS, Plan, Survey, make_plan, survey
@@ -23,6 +23,13 @@ from ._verdict import NONFINITE, UNDECIDED
 
 #: Lanes whose frequencies are analysed side by side: bounds the memory.
 _SIDE_BY_SIDE = 8
+
+#: Default tolerances in double and in single precision.
+_TOLERANCES = {
+    "return_tolerance": (1e-4, 1e-2),
+    "relation_tolerance": (1e-6, 1e-4),
+    "rest_tolerance": (1e-10, 1e-5),
+}
 
 
 def classify_orbit(
@@ -92,11 +99,23 @@ def classify_orbit(
     (MEGNO); Laskar (1993), Physica D 67, 257 (frequencies).
     """
     state = check_start(y0, field)
-    plan, options, radius = _prepare(state, locals())
+    plan, options = _prepare(
+        state,
+        dt0=dt0,
+        duration=duration,
+        transient=transient,
+        stride=stride,
+        num_frequencies=num_frequencies,
+        max_frequency_samples=max_frequency_samples,
+        escape_radius=escape_radius,
+        return_tolerance=return_tolerance,
+        relation_tolerance=relation_tolerance,
+        rest_tolerance=rest_tolerance,
+    )
     solver = default_solver(field, order=4) if solver is None else solver
     flow = make_flow(field, state, dt=plan.dt, solver=solver, inputs=inputs)
-    found, evidence = _one(flow, state, plan, options, radius)
-    return _pack(evidence, state, _energy_drift(field, found, inputs))
+    found, evidence = _one(flow, state, plan, options)
+    return _pack(evidence, _energy_drift(field, found, inputs))
 
 
 def classify_orbits(
@@ -132,72 +151,89 @@ def classify_orbits(
 
     **Raises:** `ValueError` for a bad argument.
     """
-    states = check_start(y0, field, ndim=2)
-    plan, options, radius = _prepare(states, locals())
-    size = check_integer("batch_size", batch_size, minimum=1, maximum=10**6)
     solver = default_solver(field, order=4) if solver is None else solver
+    states, solver, mask = check_lanes(field, y0, solver, model_axes)
+    plan, options = _prepare(
+        states,
+        dt0=dt0,
+        duration=duration,
+        transient=transient,
+        stride=stride,
+        num_frequencies=num_frequencies,
+        max_frequency_samples=max_frequency_samples,
+        escape_radius=escape_radius,
+        return_tolerance=return_tolerance,
+        relation_tolerance=relation_tolerance,
+        rest_tolerance=rest_tolerance,
+    )
     batch = states.shape[0]
-    if isinstance(field, AbstractField):
-        mask = mark_lanes(field, model_axes, batch)
-    elif model_axes is not None:
-        raise ValueError("model_axes needs a VoltageCTRNN or RateCTRNN.")
-    else:
-        mask = jax.tree.map(lambda _: False, field)
-    size = min(size, batch)
+    size = min(check_integer("batch_size", batch_size, minimum=1, maximum=10**6), batch)
     lots = []
     for start in range(0, batch, size):
-        # A short last lot runs as the program of the others.
+        # A short last lot is filled up, so that it runs as the program of the others.
         lanes = np.minimum(np.arange(start, start + size), batch - 1)
         part = jax.tree.map(
             lambda leaf, own, lanes=lanes: leaf[lanes] if own else leaf, field, mask
         )
-        lot = _lot(part, mask, states[lanes], solver, inputs, plan, options, radius)
-        lots.append(jax.tree.map(lambda leaf: leaf[: batch - start], lot))  # noqa: B023
+        lot = _lot(part, mask, states[lanes], solver, inputs, plan, options)
+        count = min(size, batch - start)
+        lots.append(jax.tree.map(lambda leaf, count=count: leaf[:count], lot))
     return jax.tree.map(lambda *parts: jnp.concatenate(parts), *lots)
 
 
-def _prepare(state: Array, given: dict) -> tuple[Plan, Options, Array]:
-    """Check what both entry points share."""
-    count = functools.partial(check_integer, minimum=1, maximum=10**9)
-    divide("duration", given["duration"], given["dt0"])
-    duration = check_span("duration", given["duration"], positive=True)
-    transient = check_span("transient", given["transient"], positive=False)
-    stride = count("stride", given["stride"])
-    lines = count("num_frequencies", given["num_frequencies"])
-    plan = make_plan(duration, transient, float(given["dt0"]), stride)
+def _prepare(
+    state: Array,
+    *,
+    dt0: ScalarLike,
+    duration: ScalarLike,
+    transient: ScalarLike,
+    stride: int,
+    num_frequencies: int,
+    max_frequency_samples: int,
+    escape_radius: ScalarLike,
+    **tolerances: ScalarLike | None,
+) -> tuple[Plan, Options]:
+    """Check what both entry points share, and fill in what follows the dtype."""
+    whole = functools.partial(check_integer, minimum=1, maximum=10**9)
+    lines = whole("num_frequencies", num_frequencies)
+    most = whole("max_frequency_samples", max_frequency_samples)
+    divide("duration", duration, dt0)
+    plan = make_plan(
+        check_span("duration", duration, positive=True),
+        check_span("transient", transient, positive=False),
+        float(dt0),
+        whole("stride", stride),
+        check_span("escape_radius", escape_radius, positive=True),
+    )
     # What `main_frequencies` needs of either half of the record.
-    least = 24 * (lines + 1)
-    samples = count("max_frequency_samples", given["max_frequency_samples"])
-    if min(samples, WINDOWS * plan.samples) < least:
+    least, samples = 24 * (lines + 1), min(most, WINDOWS * plan.samples)
+    if samples < least:
         raise ValueError(
-            f"{lines} lines need {least} samples in each half of the record; duration "
-            f"{duration:g} gives {WINDOWS * plan.samples}, and max_frequency_samples "
-            f"is {samples}. Increase duration, or reduce stride or num_frequencies."
+            f"{lines} lines need {least} samples in each half of the record, but there "
+            f"are {samples}. Increase duration or max_frequency_samples, or reduce "
+            "stride or num_frequencies."
         )
     double = jnp.finfo(state.dtype).bits >= 64
-    defaults = {
-        "return_tolerance": 1e-4 if double else 1e-2,
-        "relation_tolerance": 1e-6 if double else 1e-4,
-        "rest_tolerance": 1e-10 if double else 1e-5,
-    }
-    tolerances = {
-        name: check_span(
-            name, default if given[name] is None else given[name], positive=True
-        )
-        for name, default in defaults.items()
-    }
-    options = Options(
-        num_frequencies=lines, max_frequency_samples=samples, **tolerances
+    return plan, Options(
+        num_frequencies=lines,
+        max_frequency_samples=samples,
+        **{
+            name: check_span(
+                name,
+                _TOLERANCES[name][not double] if value is None else value,
+                positive=True,
+            )
+            for name, value in tolerances.items()
+        },
     )
-    return plan, options, jnp.asarray(given["escape_radius"], state.dtype)
 
 
 @eqx.filter_jit
 def _one(
-    flow: Flow, y0: Array, plan: Plan, options: Options, radius: Array
+    flow: Flow, y0: Array, plan: Plan, options: Options
 ) -> tuple[Survey, Evidence]:
     start = _sanitised(y0)
-    found = survey(flow, start, plan, radius)
+    found = survey(flow, start, plan)
     return found, weigh_evidence(flow, y0, found, plan, options)
 
 
@@ -210,33 +246,28 @@ def _lot(
     inputs: PyTree,
     plan: Plan,
     options: Options,
-    radius: Array,
 ) -> OrbitClass:
-    start = _sanitised(y0).T
-    moved, own = field, mask
-    if isinstance(field, AbstractField):
-        moved = lanes_last(field, mask)
-        # The built weight has a matrix a lane where any of its parameters had.
-        each = any(jax.tree.leaves(mask.weight))
-        own = eqx.tree_at(
-            lambda tree: tree.weight,
-            mask,
-            jax.tree.map(lambda leaf: each and eqx.is_array(leaf), moved.weight),
-        )
-    flow = make_flow(moved, start, dt=plan.dt, solver=solver, inputs=inputs)
-    found = survey(flow, start, plan, radius)
-    per_lane, shared = eqx.partition(flow.field, own)
-    # Lanes first again, for the parts that look at one orbit at a time.
-    lanes = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), (per_lane, found))
+    found = run_lanes(
+        lambda flow, start: lanes_first(survey(flow, start, plan), single=False),
+        field,
+        mask,
+        _sanitised(y0),
+        step=jnp.asarray(plan.dt, y0.dtype),
+        t0=jnp.zeros((), y0.dtype),
+        solver=solver,
+        inputs=inputs,
+        width=4,
+    )
+    own, shared = eqx.partition(field, mask)
 
     def look(item: tuple) -> OrbitClass:
-        y, (part, survey_of_lane) = item
+        part, y, of_lane = item
         single = eqx.combine(part, shared)
-        lane_flow = make_flow(single, y, dt=plan.dt, solver=solver, inputs=inputs)
-        evidence = weigh_evidence(lane_flow, y, survey_of_lane, plan, options)
-        return _pack(evidence, y, _energy_drift(single, survey_of_lane, inputs))
+        flow = make_flow(single, y, dt=plan.dt, solver=solver, inputs=inputs)
+        evidence = weigh_evidence(flow, y, of_lane, plan, options)
+        return _pack(evidence, _energy_drift(single, of_lane, inputs))
 
-    return jax.lax.map(look, (y0, lanes), batch_size=_SIDE_BY_SIDE)
+    return jax.lax.map(look, (own, y0, found), batch_size=_SIDE_BY_SIDE)
 
 
 def _sanitised(y0: Array) -> Array:
@@ -264,12 +295,9 @@ def _energy_drift(field: Callable, found: Survey, inputs: PyTree) -> Array | Non
     return change / jnp.where(scale > 0, scale, jnp.ones_like(scale))
 
 
-def _pack(evidence: Evidence, y0: Array, drift: Array | None) -> OrbitClass:
-    result = mark(evidence.code == UNDECIDED, OUTCOMES.too_short, OUTCOMES.successful)
-    result_if_bad = mark(
-        evidence.reason == NONFINITE, OUTCOMES.nonfinite, OUTCOMES.successful
-    )
-    value = jnp.where(evidence.reason == NONFINITE, result_if_bad._value, result._value)
-    result = eqx.tree_at(lambda item: item._value, OUTCOMES.successful, value)
-    fields = {name: getattr(evidence, name) for name in Evidence.__dataclass_fields__}
-    return OrbitClass(**fields, energy_drift=drift, result=result)
+def _pack(evidence: Evidence, drift: Array | None) -> OrbitClass:
+    bad = evidence.reason == NONFINITE
+    result = mark(bad, OUTCOMES.nonfinite, OUTCOMES.successful)
+    result = mark(evidence.code == UNDECIDED, OUTCOMES.too_short, result)
+    values = {name: getattr(evidence, name) for name in Evidence.__dataclass_fields__}
+    return OrbitClass(**values, energy_drift=drift, result=result)

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from .._types import Array, Float, Int, Vector
 from ._crossings import locate_crossing
 from ._flow import Flow
-from ._frequencies import MainFrequencies, main_frequencies
+from ._frequencies import MainFrequencies
+from ._frequency_map import line_drift, strength, two_ends
 from ._relations import frequency_basis
 from ._survey import WINDOWS, Plan, Survey
 from ._verdict import Findings, decay_rate, judge, mean_megno, mean_rate
@@ -57,10 +58,10 @@ def weigh_evidence(
     # Where the orbit stopped to be followed there are no frequencies to look for.
     signals = jnp.where(escaped, jnp.zeros_like(found.signals), found.signals)
     lines, drift = _lines(signals, plan, options)
-    strength = _strength(lines)
+    amplitude = strength(lines)
     omega = lines.angular_frequency
     # What is weaker than a ten-thousandth may be noise of the integration.
-    strong = strength > 1e-4 * strength[0]
+    strong = amplitude > 1e-4 * amplitude[0]
     basis = frequency_basis(
         omega, tolerance=options.relation_tolerance * omega[0], used=strong
     )
@@ -98,7 +99,7 @@ def weigh_evidence(
         exponent_error=error,
         megno=megno,
         angular_frequency=omega,
-        amplitude=strength,
+        amplitude=amplitude,
         frequency_drift=drift,
         unexplained=lines.residual,
         num_independent=basis.rank,
@@ -112,10 +113,6 @@ def weigh_evidence(
     )
 
 
-def _strength(lines: MainFrequencies) -> Float[Array, " k"]:
-    return jnp.sqrt(jnp.sum(lines.amplitude**2, axis=1))
-
-
 def _lines(
     signals: Float[Array, "samples channels"], plan: Plan, options: Options
 ) -> tuple[MainFrequencies, Float[Array, ""]]:
@@ -125,23 +122,11 @@ def _lines(
     """
     count = min(signals.shape[0] // 2, options.max_frequency_samples)
     both = jnp.stack([signals[:count], signals[-count:]])
-    # One program for both stretches, one after the other.
-    lines = jax.lax.map(
-        lambda x: main_frequencies(
-            x, plan.spacing, num_frequencies=options.num_frequencies
-        ),
-        both,
-    )
-    first, last = (jax.tree.map(lambda leaf, i=i: leaf[i], lines) for i in (0, 1))
-    gaps = jnp.abs(first.angular_frequency[None] - last.angular_frequency[:, None])
-    strength = _strength(last)
-    there = jnp.where(jnp.arange(gaps.shape[0]) < first.count, 0.0, jnp.inf)
-    nearest = jnp.min(gaps + there.astype(gaps.dtype)[None], axis=1)
-    nearest = jnp.where(strength > 0, nearest, 0.0)
-    nearest = jnp.minimum(nearest, last.angular_frequency)
-    whole = jnp.sum(strength * last.angular_frequency)
-    drift = jnp.sum(strength * nearest) / jnp.where(whole > 0, whole, 1.0)
-    return last, drift
+    first, last = two_ends(both, plan.spacing, num_frequencies=options.num_frequencies)
+    weight = strength(last)
+    whole = jnp.sum(weight * last.angular_frequency)
+    drift = jnp.sum(weight * line_drift(first, last))
+    return last, drift / jnp.where(whole > 0, whole, 1.0)
 
 
 def _closing(

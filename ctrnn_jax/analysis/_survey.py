@@ -1,7 +1,6 @@
 """One pass along an orbit, gathering what its classification needs."""
 
 import math
-from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -27,6 +26,7 @@ class Plan(eqx.Module):
     stride: int = eqx.field(static=True)
     dt: float = eqx.field(static=True)
     before: int = eqx.field(static=True)
+    escape_radius: float = eqx.field(static=True)
 
     @property
     def spacing(self) -> float:
@@ -39,12 +39,15 @@ class Plan(eqx.Module):
         return 2 * WINDOWS * self.samples * self.spacing
 
 
-def make_plan(duration: float, transient: float, dt0: float, stride: int) -> Plan:
+def make_plan(
+    duration: float, transient: float, dt0: float, stride: int, escape_radius: float
+) -> Plan:
     """Divide a record so that every window has as many samples of as many steps."""
     unit = 2 * WINDOWS * stride
     samples = max(math.ceil(duration / (unit * dt0) * (1 - 1e-6)), 1)
     dt = duration / (unit * samples)
-    return Plan(samples, stride, dt, math.ceil(transient / dt * (1 - 1e-6)))
+    before = math.ceil(transient / dt * (1 - 1e-6))
+    return Plan(samples, stride, dt, before, escape_radius)
 
 
 class Survey(eqx.Module):
@@ -87,110 +90,90 @@ def projections(size: int) -> np.ndarray:
     return mixture / np.linalg.norm(mixture, axis=1, keepdims=True)
 
 
-def survey(flow: Flow, y0: State, plan: Plan, escape_radius: Array) -> Survey:
+def survey(flow: Flow, y0: State, plan: Plan) -> Survey:
     """Follow an orbit, or lanes `(n, batch)` of them, over the whole plan."""
     mixing = jnp.asarray(projections(y0.shape[0]), y0.dtype)
     lanes = y0.shape[1:]
     # The same direction everywhere, generic enough to have a part along any other.
     direction = np.random.default_rng(1980).normal(size=y0.shape[0])
-    direction = jnp.asarray(direction / np.linalg.norm(direction), y0.dtype)
-    vector = jnp.broadcast_to(direction.reshape(-1, *(1 for _ in lanes)), y0.shape)
+    direction = (direction / np.linalg.norm(direction)).reshape(-1, *[1] * len(lanes))
+    first_vector = jnp.broadcast_to(jnp.asarray(direction, y0.dtype), y0.shape)
 
     def inside(y: State) -> Array:
-        return jnp.sqrt(jnp.sum(y * y, axis=0)) < escape_radius
+        return jnp.sqrt(jnp.sum(y * y, axis=0)) < plan.escape_radius
 
-    def move(index: Array, state: tuple) -> tuple:
-        y, vector, steps = state
-        ok = inside(y)
-        keep = jnp.broadcast_to(ok, y.shape)
-        safe = jnp.where(keep, y, jnp.zeros_like(y))
+    def kept(y: State) -> tuple[Array, State]:
+        """Return where the orbit is followed on, and a state that is safe to step."""
+        keep = jnp.broadcast_to(inside(y), y.shape)
+        return keep, jnp.where(keep, y, jnp.zeros_like(y))
+
+    def drift(index: Array, carry: tuple) -> tuple:
+        y, steps = carry
+        keep, safe = kept(y)
+        y1 = jnp.where(keep, flow.step(index, safe), y)
+        return y1, steps + inside(y).astype(int)
+
+    def move(index: Array, carry: tuple) -> tuple:
+        y, vector, steps, watch = carry
+        keep, safe = kept(y)
         y1, vector1 = jax.jvp(lambda y: flow.step(index, y), (safe,), (vector,))
-        y = jnp.where(keep, y1, y)
-        vector = jnp.where(keep, vector1, vector)
-        return y, vector, steps + ok.astype(int)
+        y1 = jnp.where(keep, y1, y)
+        vector1 = jnp.where(keep, vector1, vector)
+        watch = watch.look(flow, index, y, y1)
+        return y1, vector1, steps + inside(y).astype(int), watch
 
-    def sample(state: tuple, index: Array, each: Callable) -> tuple:
-        core, extra = state
-        core, extra = jax.lax.fori_loop(
-            0,
-            plan.stride,
-            lambda i, carry: each(index + i, carry),
-            (core, extra),
+    def sample(carry: tuple, index: Array) -> tuple:
+        core, total, square = carry
+        y, vector, steps, watch = jax.lax.fori_loop(
+            index, index + plan.stride, move, core
         )
-        y, vector, steps = core
         length = jnp.sqrt(jnp.sum(vector * vector, axis=0))
         # A vector that vanished or overflowed between two samples starts anew.
         fine = jnp.isfinite(length) & (length > 0)
-        growth = jnp.log(jnp.where(fine, length, jnp.ones_like(length)))
-        unit = vector / jnp.where(fine, length, jnp.ones_like(length))
-        again = jnp.broadcast_to(direction.reshape(-1, *(1 for _ in lanes)), y.shape)
-        unit = jnp.where(jnp.broadcast_to(fine, y.shape), unit, again)
-        slope = flow.slope(index + plan.stride, jnp.where(inside(y), y, 0.0))
+        length = jnp.where(fine, length, jnp.ones_like(length))
+        vector = jnp.where(
+            jnp.broadcast_to(fine, y.shape), vector / length, first_vector
+        )
+        slope = flow.slope(index + plan.stride, kept(y)[1])
+        # From a point of the orbit, or the variance would cancel far from 0.
+        away = y - y0
         out = (
             jnp.tensordot(mixing, y, axes=1),
-            growth,
+            jnp.log(length),
             jnp.sum(slope * slope, axis=0),
             jnp.sum(y * y, axis=0),
         )
-        return ((y, unit, steps), extra), (out, y)
+        square = square + jnp.sum(away * away, axis=0)
+        return ((y, vector, steps, watch), total + away, square), out
 
-    def window(state: tuple, first: Array, each: Callable) -> tuple:
-        def one(carry: tuple, index: Array) -> tuple:
-            pair, total, square = carry
-            pair, (out, y) = sample(pair, index, each)
-            # From a point of the orbit, or the variance would cancel far from 0.
-            away = y - y0
-            return (pair, total + away, square + jnp.sum(away * away, axis=0)), out
-
-        zero = jnp.zeros_like(y0)
-        starts = first + plan.stride * jnp.arange(plan.samples)
-        (state, total, square), (signals, growth, speed, reach) = jax.lax.scan(
-            one, (state, zero, zero[0]), starts
+    def window(carry: tuple, number: Array) -> tuple:
+        core, total, square = carry
+        y, vector, steps, watch = core
+        index = plan.before + plan.samples * plan.stride * number
+        mean_square = square / (WINDOWS * plan.samples)
+        mean = total / (WINDOWS * plan.samples)
+        variance = mean_square - jnp.sum(mean * mean, axis=0)
+        size = jnp.sqrt(jnp.maximum(variance, jnp.zeros_like(variance)))
+        slope = flow.slope(index, kept(y)[1])
+        watch = watch.begin(number == WINDOWS, y, slope, size)
+        starts = index + plan.stride * jnp.arange(plan.samples)
+        carry, (signals, growth, speed, reach) = jax.lax.scan(
+            sample, ((y, vector, steps, watch), total, square), starts
         )
-        end = state[0][0]
         summary = (
             jnp.sqrt(jnp.mean(speed, axis=0)),
             jnp.sqrt(jnp.max(reach, axis=0)),
-            end,
-            total / plan.samples,
-            square / plan.samples,
+            carry[0][0],
         )
-        return state, (signals, growth, summary)
+        return carry, (signals, growth, summary)
 
-    def half(state: tuple, first: Array, each: Callable) -> tuple:
-        length = plan.samples * plan.stride
-        return jax.lax.scan(
-            lambda carry, first: window(carry, first, each),
-            state,
-            first + length * jnp.arange(WINDOWS),
-        )
-
-    zeros = jnp.zeros(lanes, int)
-    y = jax.lax.fori_loop(
-        0, plan.before, lambda i, state: _drift(flow, i, state, inside), (y0, zeros)
+    y, steps = jax.lax.fori_loop(0, plan.before, drift, (y0, jnp.zeros(lanes, int)))
+    core = (y, first_vector, steps, _Watch.idle(y0))
+    zero = jnp.zeros_like(y0)
+    (core, _, _), (signals, growth, (speed, reach, ends)) = jax.lax.scan(
+        window, (core, zero, zero[0]), jnp.arange(2 * WINDOWS)
     )
-    y, lost = y
-    state, first = half(
-        ((y, vector, zeros), ()),
-        jnp.asarray(plan.before),
-        lambda i, carry: (move(i, carry[0]), carry[1]),
-    )
-    *_, means, squares = first[2]
-    size = _spread(jnp.mean(means, axis=0), jnp.mean(squares, axis=0))
-    middle = plan.before + WINDOWS * plan.samples * plan.stride
-    reference = state[0][0]
-    follow = _Returns(flow, reference, flow.slope(middle, reference), size)
-
-    def each(index: Array, carry: tuple) -> tuple:
-        (y, vector, steps), seen = carry
-        y1, vector, steps = move(index, (y, vector, steps))
-        return (y1, vector, steps), follow.look(index, y, y1, seen)
-
-    state, second = half((state[0], follow.start()), jnp.asarray(middle), each)
-    (signals, growth, (speed, reach, ends, *_)) = jax.tree.map(
-        lambda a, b: jnp.concatenate([a, b]), first, second
-    )
-    (_, _, steps), (_, returns, index, before, distance) = state
+    _, _, steps, watch = core
     flat = 2 * WINDOWS * plan.samples
     return Survey(
         signals=signals.reshape(flat, *signals.shape[2:]),
@@ -198,80 +181,91 @@ def survey(flow: Flow, y0: State, plan: Plan, escape_radius: Array) -> Survey:
         speed=speed,
         reach=reach,
         states=jnp.concatenate([y[None], ends]),
-        steps_inside=steps + lost,
-        size=size,
-        returns=returns,
-        index=index,
-        before=before,
-        distance=distance,
+        steps_inside=steps,
+        size=watch.size,
+        returns=watch.count,
+        index=watch.index,
+        before=watch.before,
+        distance=watch.distance,
     )
 
 
-def _drift(flow: Flow, index: Array, state: tuple, inside: Callable) -> tuple:
-    """Take one step of the transient."""
-    y, steps = state
-    ok = inside(y)
-    keep = jnp.broadcast_to(ok, y.shape)
-    stepped = flow.step(index, jnp.where(keep, y, jnp.zeros_like(y)))
-    return jnp.where(keep, stepped, y), steps + ok.astype(int)
-
-
-def _spread(mean: State, square: Array) -> Array:
-    """Return the root mean square distance from the mean."""
-    variance = square - jnp.sum(mean * mean, axis=0)
-    return jnp.sqrt(jnp.maximum(variance, jnp.zeros_like(variance)))
-
-
-class _Returns:
+class _Watch(eqx.Module):
     """Watches the plane through a reference state, normal to the orbit there."""
 
-    def __init__(self, flow: Flow, reference: State, slope: State, size: Array):
-        self.flow, self.reference, self.slope, self.size = flow, reference, slope, size
+    active: Array
+    reference: State
+    slope: State
+    size: Array
+    side: Array
+    count: Array
+    index: Array
+    before: State
+    distance: Array
 
-    def start(self) -> tuple:
-        """Return what is carried: plane's side, count, and the closest return."""
-        lanes = self.reference.shape[1:]
-        return (
-            jnp.zeros(lanes, self.reference.dtype),
-            jnp.zeros(lanes, int),
-            jnp.zeros(lanes, int),
-            self.reference,
-            jnp.full(lanes, jnp.inf, self.reference.dtype),
+    @classmethod
+    def idle(cls, y: State) -> "_Watch":
+        """Return one that watches nothing yet."""
+        zero, none = jnp.zeros_like(y[0]), jnp.zeros(y.shape[1:], int)
+        return cls(
+            active=jnp.asarray(False),
+            reference=y,
+            slope=jnp.zeros_like(y),
+            size=zero,
+            side=zero,
+            count=none,
+            index=none,
+            before=y,
+            distance=jnp.full_like(zero, jnp.inf),
         )
 
-    def look(self, index: Array, y: State, y1: State, seen: tuple) -> tuple:
+    def begin(self, now: Array, y: State, slope: State, size: Array) -> "_Watch":
+        """Watch from here on, if `now`."""
+        reference, slope, size = (
+            jnp.where(now, new, old)
+            for new, old in zip(
+                (y, slope, size), (self.reference, self.slope, self.size), strict=True
+            )
+        )
+        values = (self.active | now, reference, slope, size)
+        return eqx.tree_at(
+            lambda w: (w.active, w.reference, w.slope, w.size), self, values
+        )
+
+    def look(self, flow: Flow, index: Array, y: State, y1: State) -> "_Watch":
         """Note whether the step from `y` to `y1` crossed the plane, and how near."""
-        side, count, best, before, nearest = seen
         side1 = jnp.sum((y1 - self.reference) * self.slope, axis=0)
-        crossed = (side < 0) & (side1 >= 0)
-        distance = self._distance(index, y, y1, side, side1)
+        crossed = self.active & (self.side < 0) & (side1 >= 0)
+        distance = self._distance(flow, index, y, y1, side1)
         equal = _EQUAL * self.size
         # Half as far, so that of returns equally close the first is kept.
         nearer = crossed & (
-            jnp.maximum(distance, equal) < 0.5 * jnp.maximum(nearest, equal)
+            jnp.maximum(distance, equal) < 0.5 * jnp.maximum(self.distance, equal)
         )
-        return (
+        values = (
             side1,
-            count + crossed.astype(int),
-            jnp.where(nearer, index, best),
-            jnp.where(jnp.broadcast_to(nearer, y.shape), y, before),
-            jnp.where(nearer, distance, nearest),
+            self.count + crossed.astype(int),
+            jnp.where(nearer, index, self.index),
+            jnp.where(jnp.broadcast_to(nearer, y.shape), y, self.before),
+            jnp.where(nearer, distance, self.distance),
+        )
+        return eqx.tree_at(
+            lambda w: (w.side, w.count, w.index, w.before, w.distance), self, values
         )
 
     def _distance(
-        self, index: Array, y: State, y1: State, side: Array, side1: Array
+        self, flow: Flow, index: Array, y: State, y1: State, side1: Array
     ) -> Array:
         """Return the distance from the reference where a cubic crosses the plane."""
-        dt = self.flow.dt
-        slope = dt * self.flow.slope(index, y)
-        slope1 = dt * self.flow.slope(index + 1, y1)
+        slope = flow.dt * flow.slope(index, y)
+        slope1 = flow.dt * flow.slope(index + 1, y1)
         rate = jnp.sum(slope * self.slope, axis=0)
         rate1 = jnp.sum(slope1 * self.slope, axis=0)
-        gap = side1 - side
-        s = -side / jnp.where(gap != 0, gap, jnp.ones_like(gap))
+        gap = side1 - self.side
+        s = -self.side / jnp.where(gap != 0, gap, jnp.ones_like(gap))
         for _ in range(3):
-            value = _hermite(side, side1, rate, rate1, s)
-            change = _hermite_slope(side, side1, rate, rate1, s)
+            value = _hermite(self.side, side1, rate, rate1, s)
+            change = _hermite_slope(self.side, side1, rate, rate1, s)
             s = s - value / jnp.where(change != 0, change, jnp.ones_like(change))
         s = jnp.clip(s, 0.0, 1.0)
         offset = _hermite(y, y1, slope, slope1, s[None]) - self.reference
