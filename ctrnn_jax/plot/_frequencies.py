@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from ._data import read_numbers
 from ._style import axes_or_new, colour, legend_above, marker, set_labels
@@ -54,7 +55,8 @@ def plot_frequencies(
     style |= {"color": colour(index), "label": label}
     ax.plot(places, sizes, **{**style, **kwargs})
     ax.set_ylim(bottom=floor)
-    ax.set_xlim(left=0.0)
+    ax.set_xlim(0.0, 1.05 * max(places.max(), ax.get_xlim()[1] if index else 0.0))
+    ax.yaxis.set_minor_formatter(NullFormatter())
     set_labels(ax, r"angular frequency (rad$/\tau$)", "amplitude")
     legend_above(ax)
     return ax

@@ -3,7 +3,6 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from ._data import Numbers
 from ._style import GREY, OKABE_ITO, axes_or_new, legend_above, set_labels
 
 #: Multipliers nearer than this, in units of the figure, are one mark with a count.
@@ -11,7 +10,7 @@ _TOGETHER = 0.03
 
 
 def plot_multipliers(
-    multipliers: Numbers,
+    multipliers: object,
     *,
     tolerance: float = 1e-3,
     ax: Axes | None = None,
@@ -26,7 +25,8 @@ def plot_multipliers(
 
     **Arguments:**
 
-    - `multipliers`: shape `(n,)`, complex.
+    - `multipliers`: shape `(n,)`, complex; or what has them as `multipliers`, as
+      `floquet_multipliers` returns.
     - `tolerance`: distance from the circle up to which a multiplier is on it.
     - `ax`: axes to draw into; default: new ones.
     - `kwargs`: for `Axes.plot` of the marks.
@@ -35,7 +35,8 @@ def plot_multipliers(
 
     **Raises:** `ValueError` if the multipliers are not finite or not `(n,)`.
     """
-    values = np.asarray(multipliers).astype(complex)
+    values = np.asarray(getattr(multipliers, "multipliers", multipliers))
+    values = values.astype(complex)
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
         raise ValueError(
             f"multipliers must be finite, of shape (n,), got shape {values.shape}."

@@ -40,6 +40,19 @@ def plot_section(
     size = float(np.clip(30.0 / np.sqrt(count), 0.8, 4.0))
     style: dict = {"linestyle": "none", "marker": "o", "markeredgewidth": 0}
     style |= {"markersize": size, "color": colour(next_index(ax))}
+    alone = not ax.lines
     ax.plot(ys[:, first], ys[:, second], **{**style, **kwargs})
+    if alone:
+        _refuse_to_magnify_rounding(ax, ys[:, [first, second]])
     set_labels(ax, state_label(first), state_label(second))
     return ax
+
+
+def _refuse_to_magnify_rounding(ax: Axes, points: np.ndarray) -> None:
+    """Keep axes on which points differ by rounding only from showing that."""
+    size = float(np.nanmax(np.abs(points))) or 1.0
+    for values, set_limits in zip(points.T, (ax.set_xlim, ax.set_ylim), strict=True):
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        if high - low < 1e-6 * size:
+            middle = 0.5 * (low + high)
+            set_limits(middle - 0.1 * size, middle + 0.1 * size)

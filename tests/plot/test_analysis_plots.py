@@ -100,7 +100,9 @@ def test_multipliers_are_told_apart_by_the_circle_and_counted_where_they_meet():
     assert sizes["outside: grows"] == 1
     assert [text.get_text() for text in ax.texts] == [r"$\times$2"]
     assert ax.get_xlim()[0] < -1.6
-    assert plot.plot_multipliers([1.0, 1.0 + 1e-5], tolerance=1e-7).get_legend()
+    again = plot.plot_multipliers(SimpleNamespace(multipliers=values), tolerance=1e-7)
+    sizes = {line.get_label(): len(line.get_xdata()) for line in again.lines}
+    assert sizes["on the circle"] == 1
 
 
 def test_a_section_is_drawn_as_points_and_gaps_are_left_out():
@@ -111,6 +113,13 @@ def test_a_section_is_drawn_as_points_and_gaps_are_left_out():
     np.testing.assert_allclose(ax.lines[0].get_xdata()[:50], ys[:50, 0])
     plot.plot_section(ys, ax=ax)
     assert ax.lines[0].get_color() != ax.lines[1].get_color()
+
+
+def test_a_section_of_one_point_does_not_show_its_rounding():
+    ys = np.array([1.5, 0.0]) + 1e-15 * np.random.default_rng(0).normal(size=(50, 2))
+    ax = plot.plot_section(ys)
+    assert np.ptp(ax.get_xlim()) > 0.1
+    assert np.ptp(ax.get_ylim()) > 0.1
 
 
 def test_lines_have_their_size_over_all_channels_and_empty_ones_are_none():
