@@ -18,22 +18,25 @@ import numpy as np
 DRAWS = {
     2: 10,
     3: 20,
-    4: 40,
-    5: 32,
-    6: 32,
-    8: 32,
+    4: 48,
+    5: 36,
+    6: 36,
+    8: 36,
     12: 28,
     16: 28,
-    24: 20,
-    32: 16,
-    48: 14,
-    64: 14,
+    24: 14,
+    32: 12,
+    48: 9,
+    64: 9,
 }
 #: H/n, two a decade.
 LEVELS = tuple(float(f"{10**k:.4g}") for k in np.arange(-3, 1.1, 0.5))
 #: Initial states at each level of each network.
 STARTS = 4
 SEED = 2026
+#: Between samples: lines up to π/0.4 are told from their images, and W has none
+#: beyond 2√2.
+_SPACING = 0.4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,9 +166,9 @@ def _classify(protocol: Protocol, size: int, draw: int) -> dict:
         dt0=protocol.step,
         duration=protocol.duration,
         solver=solvers[protocol.solver],
-        stride=round(0.2 / protocol.step),
-        num_frequencies=4,
-        max_frequency_samples=4096,
+        stride=round(_SPACING / protocol.step),
+        num_frequencies=3,
+        max_frequency_samples=2048,
     )
     columns = {
         name: [float(f"{value:.4g}") for value in np.asarray(getattr(found, name))]

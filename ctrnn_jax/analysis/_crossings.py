@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, ArrayLike, Bool, Float, Vector
+from .._types import Array, Bool, Float, Vector
 from ..integrate import Leapfrog
 from ..integrate._base import AbstractFieldSolver
 from ._flow import Flow
@@ -30,7 +30,7 @@ class Plane(eqx.Module):
         return jnp.sum(self.normal * y) - self.offset
 
 
-def as_section(section: Callable | tuple[ArrayLike, ArrayLike], y: Vector) -> Section:
+def as_section(section: Callable | tuple, y: Vector) -> Section:
     """Return g(y), from itself or from the plane `(normal, offset)`.
 
     **Raises:** `ValueError` unless g is a scalar of the state's dtype.
@@ -49,11 +49,6 @@ def as_section(section: Callable | tuple[ArrayLike, ArrayLike], y: Vector) -> Se
                 f"{normal.shape} and {offset.shape}."
             )
         return Plane(normal, offset)
-    if not callable(section):
-        raise ValueError(
-            "section must be a function g(y) or a pair (normal, offset), got "
-            f"{type(section).__name__}."
-        )
     value = jax.eval_shape(section, y)
     if getattr(value, "shape", None) != () or value.dtype != y.dtype:
         raise ValueError(

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Bool, Float, Int, ScalarLike
+from .._types import Array, ArrayLike, Bool, Float, Int, ScalarLike
 from ..integrate._checks import check_step
 from ..matrices._checks import check_integer
 from ._status import OUTCOMES, mark
 
-#: Joint Newton sweeps after a new line is found, and after the last.
-_SWEEPS_EACH, _SWEEPS_LAST = 1, 6
+#: Joint Newton sweeps after the last line is found, at most: near lines need many.
+_MAX_SWEEPS = 16
 
 
 class MainFrequencies(eqx.Module):
@@ -47,7 +47,7 @@ class MainFrequencies(eqx.Module):
 
 
 def main_frequencies(
-    samples: Array,
+    samples: ArrayLike,
     spacing: ScalarLike,
     *,
     num_frequencies: int = 4,
@@ -123,14 +123,10 @@ def _analyse(
         sigma, known = state
         peak, found = fit.peak(fit.split(sigma, known).rest, sigma, known)
         sigma, known = sigma.at[index].set(peak), known.at[index].set(found)
-        for _ in range(_SWEEPS_EACH):
-            sigma = fit.sweep(sigma, known)
-        return sigma, known
+        return fit.sweep(sigma, known), known
 
     sigma, known = jax.lax.fori_loop(0, lines, add, (sigma, known))
-    sigma = jax.lax.fori_loop(
-        0, _SWEEPS_LAST, lambda _, sigma: fit.sweep(sigma, known), sigma
-    )
+    sigma = fit.settle(sigma, known)
     parts = fit.split(sigma, known)
     terms = parts.terms
     # A real line is two exponentials, of which the second is the conjugate.
@@ -140,21 +136,21 @@ def _analyse(
     coefficient = coefficient * _wave(-start)[:, None]
     strength = jnp.sqrt(jnp.sum(jnp.abs(coefficient) ** 2, axis=1))
     size = jnp.sqrt(jnp.mean(jnp.sum(jnp.abs(x) ** 2, axis=1)))
-    above = known & (strength > 64 * jnp.finfo(spacing.dtype).eps * size)
+    above = known & (strength > 64 * jnp.finfo(size.dtype).eps * size)
     by_strength = jnp.argsort(-jnp.where(above, strength, -1.0))
     keep = above[by_strength]
     coefficient = jnp.where(keep[:, None], coefficient[by_strength], 0.0)
     shape = (lines, *samples.shape[1:])
     mean = terms[0].reshape(samples.shape[1:])
-    total = fit.power(fit.x - terms[:1])
+    total, rounding = fit.power(fit.x - terms[:1]), jnp.finfo(size.dtype).eps * size
+    varies = total > (64 * rounding) ** 2
+    left = jnp.where(varies, fit.power(parts.rest), jnp.zeros_like(total))
     return MainFrequencies(
         angular_frequency=jnp.where(keep, sigma[by_strength], 0.0) / spacing,
         amplitude=jnp.abs(coefficient).reshape(shape),
         phase=jnp.angle(coefficient).reshape(shape),
         mean=mean.real if is_real else mean,
-        residual=jnp.sqrt(
-            fit.power(parts.rest) / jnp.where(total > 0, total, jnp.ones_like(total))
-        ),
+        residual=jnp.sqrt(left / jnp.where(varies, total, jnp.ones_like(total))),
         count=jnp.sum(keep),
         resolution=2 * math.pi / (x.shape[0] * spacing),
         result=mark(~finite, OUTCOMES.nonfinite, OUTCOMES.successful),
@@ -269,3 +265,19 @@ class _Fit:
         hill = known & (bend < 0)
         step = -slope / jnp.where(hill, bend, 1.0)
         return sigma + jnp.where(hill, jnp.clip(step, -self.bin, self.bin), 0.0)
+
+    def settle(self, sigma: Array, known: Array) -> Array:
+        """Sweep until the lines stand still to rounding."""
+        still = 4 * jnp.finfo(sigma.dtype).eps
+
+        def moving(state: tuple) -> Array:
+            count, change, _ = state
+            return (count < _MAX_SWEEPS) & (change > still)
+
+        def again(state: tuple) -> tuple:
+            count, _, sigma = state
+            new = self.sweep(sigma, known)
+            return count + 1, jnp.max(jnp.abs(new - sigma)), new
+
+        start = (jnp.asarray(0), jnp.ones((), sigma.dtype), sigma)
+        return jax.lax.while_loop(moving, again, start)[2]

@@ -48,7 +48,7 @@ def poincare_section(
     field: Callable,
     y0: ArrayLike,
     *,
-    section: Callable | tuple[ArrayLike, ArrayLike],
+    section: Callable | tuple,
     dt0: ScalarLike,
     duration: ScalarLike,
     direction: int = 1,
