@@ -34,3 +34,39 @@ LINES = SimpleNamespace(
     angular_frequency=np.array([1.0, 2.5, 0.0]),
     amplitude=np.array([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]]),
 )
+PARAMETERS = np.linspace(0.0, 2.0, 21)
+FIXED = SimpleNamespace(
+    parameters=PARAMETERS,
+    points=np.stack([0 * PARAMETERS, PARAMETERS], axis=1),
+    eigenvalues=np.stack([PARAMETERS - 1 + 1j, PARAMETERS - 1 - 1j], axis=1) - 0.05,
+    stable=PARAMETERS < 1.05,
+    bifurcations=(
+        SimpleNamespace(
+            kind="hopf", parameter=1.02, point=np.array([0.0, 1.02]), period=np.nan,
+            index=11,
+        ),
+    ),
+)  # fmt: skip
+FAMILY = SimpleNamespace(
+    parameters=PARAMETERS,
+    amplitudes=np.stack([PARAMETERS, 2 * PARAMETERS], axis=1),
+    periods=6 + PARAMETERS,
+    multipliers=np.zeros((21, 0), complex),
+    stable=np.zeros(21, bool),
+    bifurcations=(),
+)
+DIAGRAM = SimpleNamespace(
+    gains=np.array([0.0, 1.0, 2.0]),
+    leaks=np.array([0.5, 1.5]),
+    kinds=np.array(
+        [["fixed point", "fixed point"], ["periodic", "fixed point"], ["periodic"] * 2]
+    ),
+)
+MAP = SimpleNamespace(
+    angular_frequency=np.array([[1.0, 0.5], [1.1, 0.0], [0.0, 0.0]]),
+    drift=np.array([[1e-12, 1e-3], [1e-2, 0.0], [0.0, 0.0]]),
+)
+SHARES = {
+    "chaotic": np.array([[0.0, 0.25], [np.nan, 1.0]]),
+    "quasi-periodic": np.array([[1.0, 0.75], [np.nan, 0.0]]),
+}

@@ -5,7 +5,20 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from analysis_results import CAPACITY, LINES, NORMS, POINTS, SPECTRUM, TIMES
+from analysis_results import (
+    CAPACITY,
+    DIAGRAM,
+    FAMILY,
+    FIXED,
+    LINES,
+    MAP,
+    NORMS,
+    PARAMETERS,
+    POINTS,
+    SHARES,
+    SPECTRUM,
+    TIMES,
+)
 
 from ctrnn_jax import plot
 
@@ -128,6 +141,61 @@ def test_lines_have_their_size_over_all_channels_and_empty_ones_are_none():
     assert ax.get_ylim()[0] < 0.5
 
 
+def test_a_branch_is_dashed_where_it_is_unstable_and_marked_where_it_changes():
+    ax = plot.plot_branch(FIXED, "points", neuron=1, label="rest")
+    stable, unstable, mark = ax.lines
+    assert (stable.get_linestyle(), unstable.get_linestyle()) == ("-", "--")
+    assert stable.get_xdata().max() == unstable.get_xdata().min()
+    assert stable.get_xdata().max() == pytest.approx(1.1)
+    assert mark.get_xydata().tolist() == [[1.02, 1.02]]
+    assert names_in(ax) == ["rest", "Hopf"]
+    # The same mark on another branch is not named twice, and the colour is another.
+    plot.plot_branch(FIXED, "points", ax=ax)
+    assert names_in(ax) == ["rest", "Hopf"]
+    assert len({line.get_color() for line in ax.lines if line.get_gid()}) == 2
+
+
+def test_a_conservative_family_is_neither_stable_nor_dashed():
+    ax = plot.plot_branch(FAMILY, "periods", parameter_label="energy", label="T(E)")
+    (line,) = ax.lines
+    assert line.get_linestyle() == "-"
+    np.testing.assert_allclose(line.get_ydata(), 6 + PARAMETERS)
+    assert ax.get_xlabel() == "energy"
+    # The amplitude is that of the neuron that moves most, unless one is named.
+    ax = plot.plot_branch(FAMILY)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), 2 * PARAMETERS)
+
+
+def test_a_map_of_kinds_has_gain_across_and_leak_up():
+    ax = plot.plot_bifurcation_diagram(DIAGRAM)
+    (mesh,) = ax.collections
+    codes = mesh.get_array().reshape(2, 3)
+    np.testing.assert_array_equal(codes, [[0, 1, 1], [0, 0, 1]])
+    assert names_in(ax) == ["fixed point", "periodic"]
+
+
+def test_shares_fill_their_cells_from_order_to_disorder():
+    ax = plot.plot_phase_diagram([4, 8], [0.1, 1.0], SHARES)
+    assert names_in(ax) == ["quasi-periodic", "chaotic"]
+    heights = np.array([bar.get_height() for bar in ax.patches]).reshape(2, 2, 2)
+    np.testing.assert_allclose(heights[0] / 0.88, [[1.0, 0.75], [0.0, 0.25]])
+    np.testing.assert_allclose(heights[1] / 0.88, [[0.0, 0.0], [0.0, 1.0]])
+    bottoms = np.array([bar.get_y() for bar in ax.patches]).reshape(2, 2, 2)
+    assert bottoms[0, 1, 1] == pytest.approx(-0.44 + 0.88 * 0.75)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["4", "8"]
+
+
+def test_frequencies_are_coloured_by_their_relative_drift():
+    ax = plot.plot_frequency_map(MAP, [0.1, 0.2, 0.3])
+    (points,) = ax.collections
+    np.testing.assert_allclose(points.get_offsets(), [[0.1, 1.0], [0.2, 1.1]])
+    np.testing.assert_allclose(
+        points.get_array(), np.log10([1e-12, 1e-2 / 1.1]), rtol=1e-6
+    )
+    ax = plot.plot_frequency_map(MAP, np.ones((3, 2)), line=1)
+    assert len(ax.collections[0].get_offsets()) == 1
+
+
 def without(data, **changes):
     return SimpleNamespace(**{**vars(data), **changes})
 
@@ -135,6 +203,45 @@ def without(data, **changes):
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
+        (lambda: plot.plot_branch(FAMILY, "points"), "`points` is needed"),
+        (lambda: plot.plot_branch(FAMILY, "energy"), "quantity must be one of"),
+        (lambda: plot.plot_branch(FAMILY, neuron=2), "Neuron 2 does not exist"),
+        (
+            lambda: plot.plot_branch(without(FAMILY, periods=np.ones(3)), "periods"),
+            "must have shape",
+        ),
+        (
+            lambda: plot.plot_branch(
+                without(FAMILY, periods=np.ones(0), parameters=np.ones(0)), "periods"
+            ),
+            "branch.result",
+        ),
+        (
+            lambda: plot.plot_bifurcation_diagram(without(DIAGRAM, leaks=np.ones(3))),
+            "must have shape",
+        ),
+        (
+            lambda: plot.plot_bifurcation_diagram(
+                without(DIAGRAM, kinds=np.full((3, 2), "odd"))
+            ),
+            "Unknown kinds",
+        ),
+        (
+            lambda: plot.plot_phase_diagram([4], [0.1, 1.0], SHARES),
+            "shares must have shape",
+        ),
+        (
+            lambda: plot.plot_phase_diagram([4], [0.1], {"chaotic": [[0.5]]}),
+            "sum to 1",
+        ),
+        (lambda: plot.plot_frequency_map(MAP, [1.0]), "starts"),
+        (lambda: plot.plot_frequency_map(MAP, [1.0] * 3, line=2), "line must be"),
+        (
+            lambda: plot.plot_frequency_map(
+                without(MAP, angular_frequency=np.zeros((3, 2))), [1.0] * 3
+            ),
+            "No orbit has this line",
+        ),
         (lambda: plot.plot_lyapunov_convergence(np.zeros(3)), "`exponents` is needed"),
         (
             lambda: plot.plot_lyapunov_convergence(without(SPECTRUM, times=TIMES[1:])),

@@ -5,7 +5,18 @@ from types import SimpleNamespace
 import matplotlib as mpl
 import numpy as np
 import pytest
-from analysis_results import CAPACITY, LINES, NORMS, POINTS, SPECTRUM
+from analysis_results import (
+    CAPACITY,
+    DIAGRAM,
+    FAMILY,
+    FIXED,
+    LINES,
+    MAP,
+    NORMS,
+    POINTS,
+    SHARES,
+    SPECTRUM,
+)
 from matplotlib import pyplot as plt
 
 from ctrnn_jax import plot
@@ -48,6 +59,11 @@ KINDS = {
     "fixed points": lambda ax: plot.plot_fixed_points(POINTS, ax=ax),
     "multipliers": lambda ax: plot.plot_multipliers([1, 1, 0.5j, -0.5j, 2], ax=ax),
     "section": lambda ax: plot.plot_section(WAVES, ax=ax),
+    "branch": lambda ax: plot.plot_branch(FIXED, "points", label="rest", ax=ax),
+    "family": lambda ax: plot.plot_branch(FAMILY, "periods", ax=ax),
+    "motions": lambda ax: plot.plot_bifurcation_diagram(DIAGRAM, ax=ax),
+    "phases": lambda ax: plot.plot_phase_diagram([4, 8], [0.1, 1], SHARES, ax=ax),
+    "frequency map": lambda ax: plot.plot_frequency_map(MAP, range(3), ax=ax),
     "lines": lambda ax: plot.plot_frequencies(LINES, label="orbit", ax=ax),
 }
 
