@@ -132,7 +132,7 @@ def survey(flow: Flow, y0: State, plan: Plan) -> Survey:
         fine = jnp.isfinite(length) & (length > 0)
         length = jnp.where(fine, length, jnp.ones_like(length))
         vector = jnp.where(
-            jnp.broadcast_to(fine, y.shape), vector / length, first_vector
+            jnp.broadcast_to(fine, y.shape), vector / length[None], first_vector
         )
         slope = flow.slope(index + plan.stride, kept(y)[1])
         # From a point of the orbit, or the variance would cancel far from 0.

@@ -1,0 +1,282 @@
+"""The verdict on motions whose kind is known."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ctrnn_jax import SkewSymmetric, VoltageCTRNN
+from ctrnn_jax.analysis import (
+    ORBIT_KINDS,
+    OUTCOMES,
+    classify_orbit,
+    classify_orbits,
+    is_okay,
+)
+from tests.systems import elliptic_period, elliptic_start, rotation
+
+SEEDS = 3
+
+
+def _spin(pair, rate, angular_frequency):
+    x, v = pair
+    return [rate * x + angular_frequency * v, rate * v - angular_frequency * x]
+
+
+def _landau(pair):
+    growth = 0.5 - pair[0] ** 2 - pair[1] ** 2
+    return _spin(pair, growth, 2.0)
+
+
+def _henon_heiles(y):
+    # Five times as fast, so that a record of the zoo is long enough.
+    x, v, px, pv = y
+    return [5 * px, 5 * pv, -5 * (x + 2 * x * v), -5 * (v + x**2 - v**2)]
+
+
+def _lorenz(y):
+    x, v, z, _ = y
+    return [10 * (v - x), x * (28 - z) - v, x * v - 8 / 3 * z, 0 * x]
+
+
+def _gain(y):
+    """x' = -x + (1.5 I + W) tanh(x), whose Hopf point is at a gain of 1."""
+    s = jnp.tanh(y)
+    driven = jnp.stack([*_spin(s[:2], 1.5, 2.0), *_spin(s[2:], 0.5, 1.3)])
+    return driven - y
+
+
+def _relu(y):
+    s = jnp.maximum(y, 0.0)
+    return [*_spin(s[:2], 0.0, 2.0), 0 * s[0], 0 * s[0]]
+
+
+#: Name -> (field of y in R^4, start of a random generator, true kind).
+ZOO = {
+    "rest": (
+        lambda y: [*_landau(y[:2]), *_spin(y[2:], 0.0, 1.0)],
+        lambda rng: np.zeros(4),
+        "fixed point",
+    ),
+    "spiral": (
+        lambda y: [*_spin(y[:2], -0.05, 2.0), *_spin(y[2:], -0.1, 3.0)],
+        lambda rng: rng.normal(size=4),
+        "dying",
+    ),
+    "unstable spiral": (
+        lambda y: [*_spin(y[:2], 0.1, 2.0), *_spin(y[2:], -0.1, 3.0)],
+        lambda rng: rng.normal(size=4),
+        "diverging",
+    ),
+    "relu": (_relu, lambda rng: 1 + rng.uniform(size=4), "diverging"),
+    "Stuart-Landau": (
+        lambda y: [*_landau(y[:2]), *_spin(y[2:], -1.0, 1.0)],
+        lambda rng: rng.normal(size=4),
+        "periodic",
+    ),
+    "gain and skew": (_gain, lambda rng: np.r_[rng.normal(size=2), 0, 0], "periodic"),
+    "rational rotations": (
+        lambda y: [*_spin(y[:2], 0.0, 2.0), *_spin(y[2:], 0.0, 3.0)],
+        lambda rng: rng.normal(size=4),
+        "periodic",
+    ),
+    "irrational rotations": (
+        lambda y: [*_spin(y[:2], 0.0, 2.0), *_spin(y[2:], 0.0, 2 * 2**0.5)],
+        lambda rng: rng.normal(size=4),
+        "quasi-periodic",
+    ),
+    # An orbit of energy 1/8 from Skokos (2001), J. Phys. A 34, 10029, moved a little;
+    # and one of energy 0.16, where few tori are left.
+    "Henon-Heiles, regular": (
+        _henon_heiles,
+        lambda rng: np.array([0.0, 0.55, 0.2417, 0.0]) + 1e-3 * rng.normal(size=4),
+        "quasi-periodic",
+    ),
+    "Henon-Heiles, chaotic": (
+        _henon_heiles,
+        lambda rng: np.array([0.0, 0.0, 0.5568, 0.1]) + 1e-3 * rng.normal(size=4),
+        "chaotic",
+    ),
+    "Lorenz": (
+        _lorenz,
+        lambda rng: np.r_[rng.normal(size=2), 20.0, 0.0],
+        "chaotic",
+    ),
+}
+
+
+def zoo(t, y, args):
+    branches = [
+        lambda y, field=field: jnp.stack([*field(y)]) for field, _, _ in ZOO.values()
+    ]
+    return jax.lax.switch(args, branches, y)
+
+
+def confusion(truth, found):
+    """Rows: what it is; columns: what was said."""
+    table = np.zeros((len(ORBIT_KINDS), len(ORBIT_KINDS)), int)
+    for was, said in zip(truth, found, strict=True):
+        table[ORBIT_KINDS.index(was), ORBIT_KINDS.index(said)] += 1
+    return table
+
+
+@pytest.fixture(scope="module")
+def animals():
+    """All of the zoo, `SEEDS` orbits each, in one program."""
+    rng = np.random.default_rng(4)
+    starts = np.stack(
+        [start(rng) for _, start, _ in ZOO.values() for _ in range(SEEDS)]
+    )
+    which = np.repeat(np.arange(len(ZOO)), SEEDS)
+    return jax.vmap(
+        lambda y, index: classify_orbit(
+            zoo,
+            y,
+            inputs=index,
+            dt0=0.02,
+            duration=240.0,
+            transient=40.0,
+            num_frequencies=4,
+            max_frequency_samples=2048,
+        )
+    )(jnp.asarray(starts), jnp.asarray(which))
+
+
+def test_every_kind_of_motion_is_told(animals):
+    truth = np.repeat([kind for _, _, kind in ZOO.values()], SEEDS)
+    table = confusion(truth, animals.kinds)
+    assert table.sum() == np.trace(table), f"\n{ORBIT_KINDS}\n{table}\n{animals.kinds}"
+    assert bool(np.all(is_okay(animals.result)))
+
+
+def test_the_evidence_has_the_values_that_theory_gives(animals):
+    def lane(name, values, seed=0):
+        return np.asarray(values)[list(ZOO).index(name) * SEEDS + seed]
+
+    # Sums of exponentials: rates, frequencies and periods are exact.
+    np.testing.assert_allclose(lane("spiral", animals.decay_rate), -0.05, atol=1e-3)
+    np.testing.assert_allclose(lane("Stuart-Landau", animals.period), np.pi, rtol=1e-8)
+    np.testing.assert_allclose(
+        lane("rational rotations", animals.period), 2 * np.pi, rtol=1e-7
+    )
+    lines = np.sort(lane("irrational rotations", animals.angular_frequency)[:2])
+    np.testing.assert_allclose(lines, [2, 2 * 2**0.5], rtol=1e-8)
+    assert lane("irrational rotations", animals.num_independent) == 2
+    # Isochronous rotations: tangent vectors do not grow.
+    assert abs(lane("irrational rotations", animals.megno)) < 1e-2
+    # Within four standard errors; Viswanath's value.
+    error = lane("Lorenz", animals.exponent_error)
+    assert abs(lane("Lorenz", animals.exponent) - 0.9056) < 4 * error < 0.2
+    assert lane("unstable spiral", animals.escape_time) < 240
+    assert np.isinf(lane("Lorenz", animals.escape_time))
+
+
+def skew(size, seed):
+    a = np.random.default_rng(seed).normal(size=(size, size)) / np.sqrt(size)
+    return a - a.T
+
+
+def padded(*blocks):
+    """Uncoupled networks as one of eight neurons."""
+    weight, place = np.zeros((8, 8)), 0
+    for block in blocks:
+        stop = place + len(block)
+        weight[place:stop, place:stop] = block
+        place = stop
+    return weight
+
+
+def networks():
+    """Yield (W, start, true kind) of skew tanh networks."""
+    rng = np.random.default_rng(7)
+    for seed in range(SEEDS):
+        pair, other = rotation(1.0), rotation(0.7)
+        # Integrable: every orbit is a closed curve.
+        yield padded(pair), np.r_[rng.normal(size=2), np.zeros(6)], "periodic"
+        start = np.r_[2 * rng.normal(size=3), np.zeros(5)]
+        yield padded(skew(3, seed)), start, "periodic"
+        start = np.r_[rng.normal(size=4), np.zeros(4)]
+        yield padded(pair, other), start, "quasi-periodic"
+        yield skew(8, seed), 0.05 * rng.normal(size=8), "quasi-periodic"
+        start = np.r_[3 * rng.normal(size=5), np.zeros(3)]
+        yield padded(skew(5, 11 + seed)), start, "chaotic"
+        yield skew(8, seed), 3 * rng.normal(size=8), "chaotic"
+
+
+@pytest.mark.slow
+def test_random_networks_of_every_kind_are_told():
+    weights, starts, truth = zip(*networks(), strict=True)
+    models = eqx.filter_vmap(
+        lambda weight: VoltageCTRNN(SkewSymmetric.from_matrix(weight))
+    )(jnp.stack(weights))
+    found = classify_orbits(
+        models,
+        np.stack(starts),
+        model_axes=0,
+        dt0=0.1,
+        duration=2000.0,
+        num_frequencies=4,
+        max_frequency_samples=2048,
+    )
+    table = confusion(truth, found.kinds)
+    assert table.sum() == np.trace(table), f"\n{ORBIT_KINDS}\n{table}\n{found.kinds}"
+    assert np.max(found.energy_drift) < 1e-4
+    # One orbit of the batch, classified alone.
+    assert found[0].kind == "periodic"
+
+
+@pytest.fixture(scope="module")
+def two_neurons():
+    model = VoltageCTRNN(SkewSymmetric.from_matrix(rotation()))
+    return classify_orbit(model, elliptic_start(1.5), dt0=0.1, duration=800.0)
+
+
+def test_two_neurons_have_their_exact_period(two_neurons):
+    period = elliptic_period(1.5)
+    assert two_neurons.kind == "periodic"
+    np.testing.assert_allclose(two_neurons.period, period, rtol=1e-6)
+    np.testing.assert_allclose(
+        two_neurons.angular_frequency[0], 2 * np.pi / period, rtol=1e-6
+    )
+    assert float(two_neurons.relation_residual) < 1e-10
+    assert float(two_neurons.closest_return) < 1e-8
+    assert 0 < float(two_neurons.energy_drift) < 1e-6
+
+
+def test_the_answer_reads_as_a_paragraph(two_neurons):
+    words = str(two_neurons)
+    assert words.startswith("Periodic. Largest exponent")
+    assert "period 11.64157" in words
+    assert "nan" not in words.lower()
+    batch = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), two_neurons)
+    assert str(batch) == "2 orbits: 2 periodic."
+    assert batch[1].kind == "periodic"
+    with pytest.raises(ValueError, match="kinds"):
+        _ = batch.kind
+
+
+def test_a_state_that_is_not_finite_is_reported():
+    model = VoltageCTRNN(SkewSymmetric.from_matrix(rotation()))
+    found = classify_orbit(model, np.array([np.nan, 1.0]), dt0=0.1, duration=800.0)
+    assert found.result == OUTCOMES.nonfinite
+    assert found.kind == "undecided"
+    assert "not finite" in str(found)
+    leaves = [x for x in jax.tree.leaves(found) if jnp.issubdtype(x.dtype, jnp.inexact)]
+    assert not any(bool(jnp.any(jnp.isnan(leaf))) for leaf in leaves)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"duration": 1.0}, "samples"),
+        ({"stride": 0}, "stride"),
+        ({"return_tolerance": -1.0}, "return_tolerance"),
+        ({"escape_radius": 0.0}, "escape_radius"),
+    ],
+)
+def test_misuse_is_refused_with_the_mend(change, message):
+    model = VoltageCTRNN(SkewSymmetric.from_matrix(rotation()))
+    options = {"dt0": 0.1, "duration": 800.0, **change}
+    with pytest.raises(ValueError, match=message):
+        classify_orbit(model, elliptic_start(1.0), **options)
