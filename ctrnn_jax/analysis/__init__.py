@@ -1,6 +1,7 @@
 """What kind of motion this is, with the evidence and its uncertainty."""
 
 from ._bifurcation import Bifurcation
+from ._bifurcation_diagram import BifurcationDiagram, bifurcation_diagram
 from ._chaos_indicators import ChaosIndicators, chaos_ensemble, chaos_indicators
 from ._classify import classify_orbit, classify_orbits
 from ._conserved import conserved_quantities
@@ -32,6 +33,7 @@ __all__ = [
     "ORBIT_KINDS",
     "OUTCOMES",
     "Bifurcation",
+    "BifurcationDiagram",
     "ChaosIndicators",
     "FixedPoint",
     "FixedPointBranch",
@@ -47,6 +49,7 @@ __all__ = [
     "OrbitClass",
     "PeriodicOrbit",
     "PoincareSection",
+    "bifurcation_diagram",
     "chaos_ensemble",
     "chaos_indicators",
     "classify_orbit",

@@ -52,7 +52,7 @@ def correct(
     """
     across = weights * tangent
 
-    def evaluate(w: Array) -> tuple[Array, Array, tuple]:
+    def evaluate(w: Array) -> tuple[Array, Array, PyTree]:
         residual, jacobian, aux = equations(w)
         height = jnp.vdot(across, w - predicted)
         square = jnp.concatenate([jacobian, across[None]])

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -22,7 +23,7 @@ from ._orbit_system import (
     sample_orbit,
 )
 from ._periodic_orbit import PeriodicOrbit
-from ._segments import Rhs, autonomous, default_tolerance, family_rhs
+from ._segments import Rhs, autonomous, default_tolerance, family_rhs, half_range
 from ._shooting import Unknowns
 from ._status import OUTCOMES
 
@@ -60,8 +61,8 @@ class OrbitBranch(eqx.Module):
 
     @property
     def amplitudes(self) -> Float[Array, "N n"]:
-        """Half the range of each neuron over the samples, shape `(N, n)`."""
-        return 0.5 * (jnp.max(self.ys, axis=1) - jnp.min(self.ys, axis=1))
+        """Half the range of each neuron, shape `(N, n)`; parabolas at the peaks."""
+        return jax.vmap(half_range)(self.ys)
 
     @property
     def angular_frequencies(self) -> Float[Array, " N"]:

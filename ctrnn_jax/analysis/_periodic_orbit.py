@@ -16,6 +16,7 @@ from ._segments import (
     autonomous,
     default_tolerance,
     flow_time,
+    half_range,
     sample_segments,
 )
 from ._shooting import close_orbit
@@ -71,8 +72,8 @@ class PeriodicOrbit(eqx.Module):
 
     @property
     def amplitude(self) -> Vector:
-        """Half the range of each neuron over the samples, shape `(n,)`."""
-        return 0.5 * (jnp.max(self.ys, axis=0) - jnp.min(self.ys, axis=0))
+        """Half the range of each neuron, shape `(n,)`; from parabolas at the peaks."""
+        return half_range(self.ys)
 
 
 def find_periodic_orbit(

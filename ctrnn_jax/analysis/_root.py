@@ -6,11 +6,11 @@ from typing import TypeAlias
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import lineax as lx
 import optimistix as optx
 
 from .._types import Array, ArrayLike, Float, Matrix, PyTree, Scalar, Vector
 from ._flow import check_start
+from ._levenberg import descend
 from ._status import OUTCOMES, mark
 
 #: What `optimistix.root_find` takes; least-squares solvers are accepted there too.
@@ -57,17 +57,15 @@ def refine_fixed_point(
     - `inputs`, `max_speed`, `solver`, `max_steps`: as in
       [`find_fixed_points`][ctrnn_jax.analysis.find_fixed_points].
 
-    **Returns:** a `FixedPoint`. Whatever the search does, three Newton steps follow
-    (least-squares steps where the Jacobian is singular), each kept only if the speed
-    falls, so that the point is exact to rounding.
+    **Returns:** a `FixedPoint`. Whatever the search does, Newton steps follow
+    (of least length where the Jacobian is singular) for as long as they halve the
+    speed, so that the point is exact to rounding.
 
     **Raises:** `ValueError` for a bad argument.
     """
     start = check_start(candidate, field)
     if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
         raise ValueError(f"max_steps must be a positive int, got {max_steps!r}.")
-    if solver is None:
-        solver = default_root_solver(start)
 
     def f(y: Vector, _: None = None) -> Vector:
         return field(jnp.zeros((), start.dtype), y, inputs)
@@ -75,10 +73,13 @@ def refine_fixed_point(
     # A lane of NaN would keep every lane of a batch waiting.
     finite = jnp.all(jnp.isfinite(start))
     first = jnp.where(finite, start, 0.0)
-    found = optx.root_find(f, solver, first, max_steps=max_steps, throw=False)
-    usable = jnp.all(jnp.isfinite(found.value))
-    y = jnp.where(usable, found.value, first)
-    y, value = jax.lax.fori_loop(0, 3, lambda _, pair: _newton(f, *pair), (y, f(y)))
+    if solver is None:
+        end = descend(f, first, max_steps)
+    else:
+        end = optx.root_find(f, solver, first, max_steps=max_steps, throw=False).value
+    usable = jnp.all(jnp.isfinite(end))
+    y = jnp.where(usable, end, first)
+    y, value = _polish(f, y)
     speed = jnp.linalg.norm(value)
     if max_speed is None:
         limit = float(jnp.finfo(y.dtype).eps) ** 0.75
@@ -94,25 +95,30 @@ def refine_fixed_point(
     return FixedPoint(y, speed, jnp.linalg.norm(jacobian.T @ value), jacobian, result)
 
 
-def default_root_solver(y: Array) -> RootSolver:
-    """Return Levenberg–Marquardt: it minimises the speed, so it cannot be thrown far.
-
-    Normal equations cost a third of QR's time; the Newton steps after the search
-    make up for their accuracy.
-    """
-    tolerance = float(jnp.finfo(y.dtype).eps) ** 0.6
-    return optx.LevenbergMarquardt(
-        rtol=tolerance, atol=tolerance, linear_solver=lx.Normal(lx.Cholesky())
-    )
-
-
-def _newton(
-    f: Callable, y: Float[Array, " n"], value: Float[Array, " n"]
+def _polish(
+    f: Callable, y: Float[Array, " n"]
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-    """Take one Newton step of least length, if it lowers the speed."""
+    """Take Newton steps of least length while they halve the speed.
+
+    Two or three at a simple root; more at a multiple one, where each gains a factor.
+    """
     cutoff = float(jnp.finfo(y.dtype).eps) ** 0.75
-    move, *_ = jnp.linalg.lstsq(jax.jacfwd(f)(y), value, rcond=cutoff)
-    trial = y - move
-    better = f(trial)
-    lower = jnp.linalg.norm(better) < jnp.linalg.norm(value)
-    return jnp.where(lower, trial, y), jnp.where(lower, better, value)
+
+    def improve(carry: tuple) -> tuple:
+        y, value, count, _ = carry
+        move, *_ = jnp.linalg.lstsq(jax.jacfwd(f)(y), value, rcond=cutoff)
+        trial = y - move
+        better = f(trial)
+        before, after = jnp.linalg.norm(value), jnp.linalg.norm(better)
+        y, value = jax.tree.map(
+            lambda new, old: jnp.where(after < before, new, old),
+            (trial, better),
+            (y, value),
+        )
+        return y, value, count + 1, after < 0.5 * before
+
+    start = (y, f(y), jnp.zeros((), int), jnp.ones((), bool))
+    y, value, *_ = jax.lax.while_loop(
+        lambda carry: carry[3] & (carry[2] < 40), improve, start
+    )
+    return y, value

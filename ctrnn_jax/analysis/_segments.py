@@ -117,3 +117,21 @@ def family_rhs(family: Callable, inputs: PyTree) -> Rhs:
         return autonomous(family(parameters[0]), inputs)(y, parameters)
 
     return rhs
+
+
+def half_range(ys: Float[Array, "s n"]) -> Float[Array, " n"]:
+    """Return half the range of each neuron over a closed orbit's samples.
+
+    Peaks are those of parabolas through three samples.
+    """
+    around = ys[:-1]
+
+    def peak(values: Array) -> Array:
+        at = jnp.argmax(values)
+        before, top, after = values[at - 1], values[at], values[(at + 1) % values.size]
+        bend = before - 2 * top + after
+        lift = (after - before) ** 2 / (8 * jnp.where(bend < 0, bend, -1.0))
+        return top - jnp.where(bend < 0, lift, 0.0)
+
+    peaks = jax.vmap(peak, in_axes=1)
+    return 0.5 * (peaks(around) + peaks(-around))
