@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, ArrayLike, Float, PyTree, ScalarLike, State
+from .._types import Array, Float, PyTree, ScalarLike, State
 from ..fields import AbstractField, RateCTRNN, VoltageCTRNN, materialise
 from ..integrate import CoordinateSplitting, Leapfrog
 from ..integrate._base import AbstractFieldSolver
@@ -39,7 +39,7 @@ class Flow(eqx.Module):
         """Return the time before step `index`."""
         return self.t0 + jnp.asarray(index).astype(self.dt.dtype) * self.dt
 
-    def slope(self, index: Array | int, y: State) -> State:
+    def slope(self, index: Array | int, y: State) -> Array:
         """Return dy/dt before step `index`."""
         return self._vector_field(y)(self.time(index), y, self.inputs)
 
@@ -102,7 +102,7 @@ class Flow(eqx.Module):
 
 
 def make_flow(
-    field: Callable,
+    field: object,
     y0: State,
     *,
     dt: ScalarLike,
@@ -134,7 +134,7 @@ def make_flow(
     return flow
 
 
-def default_solver(field: Callable, *, order: int = 2) -> diffrax.AbstractSolver:
+def default_solver(field: object, *, order: int = 2) -> diffrax.AbstractSolver:
     """Return what keeps the field's structure, else `diffrax.Tsit5()`.
 
     A CTRNN whose W has a zero diagonal is split by coordinates, to the given order:
@@ -145,7 +145,7 @@ def default_solver(field: Callable, *, order: int = 2) -> diffrax.AbstractSolver
     return diffrax.Tsit5()
 
 
-def check_solver(field: Callable, solver: diffrax.AbstractSolver) -> None:
+def check_solver(field: object, solver: diffrax.AbstractSolver) -> None:
     """Raise `ValueError` unless `solver` can step `field` at a constant step."""
     if not callable(field):
         raise ValueError(
@@ -167,7 +167,7 @@ def check_solver(field: Callable, solver: diffrax.AbstractSolver) -> None:
         solver.check(field)
 
 
-def check_start(y0: ArrayLike, field: Callable, *, ndim: int = 1) -> State:
+def check_start(y0: object, field: object, *, ndim: int = 1) -> State:
     """Return `y0` checked against the field: `(n,)`, or `(batch, n)` for `ndim=2`."""
     return check_state(y0, field, ndim=ndim)
 

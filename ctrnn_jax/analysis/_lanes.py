@@ -41,7 +41,7 @@ def check_lanes(
     else:
         single = field
         mask = jax.tree.map(lambda leaf: False, field)
-    state = check_start(y0, single, ndim=2)  # pyright: ignore[reportArgumentType]
+    state = check_start(y0, single, ndim=2)
     solver = default_solver(single) if solver is None else solver
     check_solver(single, solver)
     own = any(jax.tree.leaves(mask))

@@ -25,9 +25,10 @@ class LyapunovSpectrum(eqx.Module):
     An ensemble's arrays lead with the lanes.
 
     - `exponents`: shape `(k,)`, descending, per unit time.
-    - `standard_error`: shape `(k,)`: of the mean over this orbit, from blocks of it
-      and from the difference of its halves, whichever is larger. The error of the
-      integrator is not in it.
+    - `standard_error`: shape `(k,)`: of the mean over this orbit, from the slowest
+      part of its fluctuations, drift included. Within 20 % for the exponents of long
+      chaotic orbits; several times too large for exponents that are exactly zero,
+      whose fluctuations cancel. The error of the integrator is not in it.
     - `history`: running estimates, shape `(N, k)`; its last row is `exponents`.
     - `times`: the time averaged over in each row of `history`, shape `(N,)`, counted
       from the end of the transient.

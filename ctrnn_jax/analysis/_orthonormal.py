@@ -32,7 +32,7 @@ def orthonormalise(
         unit, log = _normalise(jax.lax.dynamic_index_in_dim(frame, j, 1, False))
         shares = jnp.sum(unit[:, None] * frame, axis=0)
         shares = jnp.where((places > j)[:, None], shares, 0.0)
-        frame = frame - unit[:, None] * shares
+        frame = frame - unit[:, None] * shares[None]
         frame = jax.lax.dynamic_update_index_in_dim(frame, unit, j, 1)
         return frame, jax.lax.dynamic_update_index_in_dim(logs, log, j, 0)
 

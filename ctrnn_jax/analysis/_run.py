@@ -109,7 +109,7 @@ def set_up(
     **Raises:** `ValueError` for what does not fit or cannot be divided.
     """
     if ndim == 1:
-        state = check_start(y0, field)  # pyright: ignore[reportArgumentType]
+        state = check_start(y0, field)
         solver = default_solver(field) if solver is None else solver
         check_solver(field, solver)
         mask = jax.tree.map(lambda leaf: False, field)
