@@ -5,6 +5,7 @@ from ._bifurcation_diagram import BifurcationDiagram, bifurcation_diagram
 from ._chaos_indicators import ChaosIndicators, chaos_ensemble, chaos_indicators
 from ._classify import classify_orbit, classify_orbits
 from ._conserved import conserved_quantities
+from ._covariant import CovariantVectors, covariant_vectors
 from ._fixed_point_branch import FixedPointBranch, continue_fixed_points
 from ._fixed_points import (
     FixedPoints,
@@ -35,6 +36,7 @@ __all__ = [
     "Bifurcation",
     "BifurcationDiagram",
     "ChaosIndicators",
+    "CovariantVectors",
     "FixedPoint",
     "FixedPointBranch",
     "FixedPoints",
@@ -58,6 +60,7 @@ __all__ = [
     "continue_fixed_points",
     "continue_orbits",
     "continue_orbits_in_energy",
+    "covariant_vectors",
     "find_fixed_points",
     "find_periodic_orbit",
     "find_slow_points",
