@@ -1,6 +1,7 @@
 """The command line of the benchmarks."""
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ _EXAMPLES = """examples:
   python -m benchmarks ensembles --quick
   python -m benchmarks ensembles            the committed table; about 15 minutes
   python -m benchmarks lyapunov             the committed table; about 7 minutes
+  python -m benchmarks phase-diagram        the committed diagram; about half an hour
   python -m benchmarks check                what CI runs; under a minute
 """
 
@@ -58,6 +60,21 @@ def build_parser() -> argparse.ArgumentParser:
     lyapunov.add_argument(
         "--output", type=Path, metavar="DIR", help="where to; default: as above"
     )
+    diagram = commands.add_parser(
+        "phase-diagram", help="kinds of motion by size and energy; resumes"
+    )
+    diagram.add_argument(
+        "--seconds",
+        type=float,
+        default=math.inf,
+        help="stop after about so long; the same command goes on from there",
+    )
+    diagram.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where to; default: benchmarks/results",
+    )
     commands.add_parser("check", help="compilation counts and a generous ratio")
     return parser
 
@@ -82,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = " ".join(("python -m benchmarks", *argv))
         quick = ["--quick"] if arguments.quick else []
         return launch([*quick, str(folder.resolve()), command])
+    if arguments.command == "phase-diagram":
+        return _phase_diagram(arguments)
     parser.print_help()
     return 0
 
@@ -128,6 +147,21 @@ def _ensembles(arguments: argparse.Namespace, argv: Sequence[str]) -> int:
         return 1
     ensembles.write(results, folder)
     print(folder / "ensembles.md")
+    return 0
+
+
+def _phase_diagram(arguments: argparse.Namespace) -> int:
+    from . import phase_diagram, phase_diagram_report
+
+    work = _ROOT / "results" / "phase_diagram"
+    done = phase_diagram.run(work, arguments.seconds)
+    # A diagram with gaps never replaces the whole one.
+    folder = arguments.output or (_HERE / "results" if done else work)
+    print(
+        phase_diagram_report.write(work, folder, "python -m benchmarks phase-diagram")
+    )
+    if not done:
+        print("not all networks are done; run the same command again", file=sys.stderr)
     return 0
 
 

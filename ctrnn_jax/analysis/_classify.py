@@ -62,7 +62,7 @@ def classify_orbit(
       standard errors.
     - *periodic*: the orbit comes back to within `return_tolerance` of where it was,
       in sizes of the orbit, and all its lines are multiples of one frequency to
-      `relation_tolerance`.
+      `relation_tolerance` (or the return is within `return_tolerance` squared).
     - *quasi-periodic*: the mean MEGNO is below 3 and the lines have at least two
       independent frequencies.
     - *undecided*, with the reason: in between, still settling, or too short.

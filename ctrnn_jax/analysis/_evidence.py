@@ -85,8 +85,13 @@ def weigh_evidence(
             exponent=exponent,
             exponent_error=error,
             oscillations=oscillations,
+            # Two orbits do not cross: one that is back to within rounding is closed,
+            # however few of its periods the frequencies were measured on.
             closes=(closest < options.return_tolerance)
-            & (relation < options.relation_tolerance),
+            & (
+                (relation < options.relation_tolerance)
+                | (closest < options.return_tolerance**2)
+            ),
             rank=basis.rank,
         )
     )
