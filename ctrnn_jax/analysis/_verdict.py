@@ -8,7 +8,6 @@ import jax.numpy as jnp
 
 from .._types import Array, Bool, Float, Int
 
-#: Kinds of motion; an `OrbitClass.code` is an index into this.
 ORBIT_KINDS = (
     "undecided",
     "fixed point",
@@ -18,6 +17,8 @@ ORBIT_KINDS = (
     "chaotic",
     "diverging",
 )
+"""Kinds of motion, strings; an `OrbitClass.code` is an index into this."""
+
 UNDECIDED, FIXED_POINT, DYING, PERIODIC, QUASI_PERIODIC, CHAOTIC, DIVERGING = range(7)
 
 #: Why no kind was named; an `OrbitClass.reason` is an index into this.
