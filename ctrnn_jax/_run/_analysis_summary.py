@@ -87,7 +87,7 @@ def _orbit(found: Arrays) -> Evidence:
             found["exponent"], found["exponent_error"], "per unit time"
         ),
         "mean_megno": _entry(
-            found["megno"], note="2 on regular orbits, above 6 on chaotic ones"
+            found["megno"], note="2: regular; growing, above 6: chaotic"
         ),
     }
     lines = found["angular_frequency"]
@@ -96,7 +96,7 @@ def _orbit(found: Arrays) -> Evidence:
         drift = float(found["frequency_drift"])
         evidence |= {
             "angular_frequency": _entry(
-                lines, drift * lines, "strongest lines; error: first to last stretch"
+                lines, drift * lines, "strongest; error: from first to last"
             ),
             "independent_frequencies": _entry(found["num_independent"]),
             "unexplained": _entry(
@@ -104,12 +104,11 @@ def _orbit(found: Arrays) -> Evidence:
             ),
         }
     if np.isfinite(found["closest_return"]):
-        evidence |= {
-            "closest_return": _entry(
-                found["closest_return"], note="in sizes of the orbit"
-            ),
-            "period": _entry(found["period"], note="of that return"),
-        }
+        evidence["closest_return"] = _entry(
+            found["closest_return"], note="in sizes of the orbit"
+        )
+    if str(found["kind"]) == "periodic":
+        evidence["period"] = _entry(found["period"], note="of that return")
     evidence["decay_rate"] = _entry(
         found["decay_rate"], note="of the speed, second half"
     )
@@ -124,7 +123,7 @@ def _lyapunov(found: Arrays) -> Evidence:
     exponents, errors = found["exponents"], found["standard_error"]
     return {
         "exponent": _entry(exponents, errors, "per unit time, descending"),
-        "sum": _entry(np.sum(exponents), note="of all n it is the mean divergence"),
+        "sum": _entry(np.sum(exponents), note="of all n: the mean divergence"),
     }
 
 
