@@ -239,19 +239,21 @@ def main(argv: Sequence[str]) -> int:
     quick = "--quick" in argv
     folder, command = [word for word in argv if word != "--quick"]
     cpus = allowed_cpus()
+    where = machine.describe_machine()
     if cpus:
         os.sched_setaffinity(0, cpus[-1:])
     try:
         results = run(QUICK if quick else FULL, command=command, quick=quick)
+        results["machine"] = where
     except WrongAnswer as wrong:
         print(f"wrong answer, nothing written: {wrong}", file=sys.stderr)
         return 1
-    where = Path(folder)
-    where.mkdir(parents=True, exist_ok=True)
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
-    (where / "lyapunov.json").write_text(text, encoding="utf-8")
-    (where / "lyapunov.md").write_text(render(results), encoding="utf-8")
-    print(where / "lyapunov.md")
+    (target / "lyapunov.json").write_text(text, encoding="utf-8")
+    (target / "lyapunov.md").write_text(render(results), encoding="utf-8")
+    print(target / "lyapunov.md")
     return 0
 
 
