@@ -11,7 +11,7 @@ import numpy as np
 from .._types import Array, Bool, Float, Int, PyTree, Scalar
 
 #: Steps allowed a solve; more are not worth waiting for.
-MAX_STEPS = 4096
+MAX_STEPS = 2**16
 
 
 class _Method(NamedTuple):

@@ -11,9 +11,9 @@ from ._newton import newton
 from ._status import OUTCOMES
 
 #: Evaluations the corrector may take; a step that needs more is shortened.
-_CORRECTIONS = 10
+_CORRECTIONS = 12
 #: Steps are lengthened after fewer evaluations than this.
-_EASY = 5
+_EASY = 7
 #: Cosine of the largest turn a step may make.
 _COSINE = 0.9
 
@@ -228,8 +228,9 @@ def _specials(
     def add(kind: str, test: Callable[[Place], float]) -> None:
         found.append(Special(kind, locate(corrector, here, there, step, test), index))
 
-    folds = here.tangent[-1] * there.tangent[-1] < 0
-    crosses = here.sign * there.sign < 0
+    # Zero counts as positive, so that a point just on the spot is not lost.
+    folds = (here.tangent[-1] >= 0) != (there.tangent[-1] >= 0)
+    crosses = (here.sign >= 0) != (there.sign >= 0)
     if folds:
         add("fold", lambda place: float(place.tangent[-1]))
     if crosses:

@@ -7,7 +7,8 @@ import numpy as np
 from ._arclength import Special
 
 
-@dataclasses.dataclass(frozen=True)
+# Compared by identity: arrays have no truth value.
+@dataclasses.dataclass(frozen=True, eq=False)
 class Bifurcation:
     r"""Where a branch turns, meets another, or changes its stability.
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from .._types import Array, Bool, Int, Scalar, Vector
 from ._crossings import crosses
-from ._segments import Rhs, flow_time, sample_segments
+from ._segments import Rhs, sample_segments
 
 #: Samples between which crossings are looked for.
 _SAMPLES = 2048
@@ -48,7 +48,7 @@ def first_return(rhs: Rhs, y: Vector, horizon: Scalar, tolerance: Scalar) -> Ret
 
     Crossings of the plane normal to the flow at `y`, in the flow's direction, are
     looked for between samples; that of the first close return, else of the closest,
-    is then refined by Newton's iteration on the time from the sample before.
+    is then refined by Newton's iteration on the cubic between its samples.
     """
     none = jnp.zeros((0,), y.dtype)
     normal = rhs(y, none)
@@ -69,13 +69,22 @@ def first_return(rhs: Rhs, y: Vector, horizon: Scalar, tolerance: Scalar) -> Ret
     close = miss < _CLOSE
     best = jnp.where(jnp.any(close), jnp.argmax(close), jnp.argmin(miss))
 
-    def improve(_: Int[Array, ""], span: Scalar) -> Scalar:
-        state, _ = flow_time(rhs, ys[best], none, span, tolerance)
-        rate = jnp.vdot(normal, rhs(state, none))
-        rate = jnp.where(rate > 0, rate, jnp.inf)
-        return jnp.clip(span - jnp.vdot(normal, state - y) / rate, 0.0, interval)
+    # On the cubic through both samples with their slopes: its error is that of a
+    # first guess, and no second integration is compiled.
+    ends = ys[best], ys[best + 1]
+    slopes = [interval * rhs(end, none) for end in ends]
 
-    span = jax.lax.fori_loop(jnp.asarray(0), 4, improve, part[best] * interval)
+    def height(s: Scalar) -> Scalar:
+        blend = s * s * (3 - 2 * s)
+        bulge = s * (1 - s) * ((1 - s) * slopes[0] - s * slopes[1])
+        state = (1 - blend) * ends[0] + blend * ends[1] + bulge
+        return jnp.vdot(normal, state - y)
+
+    def improve(_: Array, s: Scalar) -> Scalar:
+        value, rate = jax.value_and_grad(height)(s)
+        return jnp.clip(s - value / jnp.where(rate > 0, rate, jnp.inf), 0.0, 1.0)
+
+    span = interval * jax.lax.fori_loop(jnp.asarray(0), 4, improve, part[best])
     count = jnp.sum(found)
     okay = okay & jnp.all(jnp.isfinite(ys))
     time = best.astype(y.dtype) * interval + span

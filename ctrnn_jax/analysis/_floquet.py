@@ -36,7 +36,7 @@ class FloquetMultipliers(eqx.Module):
     - `trivial_error`: their largest distance from 1, `()`: the accuracy of the orbit
       and of the integration, and a test of what was said to be conserved.
     - `result`: `successful`; `escaped` where the tangent flow was not solved, or the
-      orbit is none.
+      orbit is none: then all numbers are NaN.
     """
 
     multipliers: Array
@@ -132,12 +132,14 @@ def _multipliers(
     logs, trivial_logs = split_multipliers(rhs, nodes, moves, conserved)
     both = jnp.concatenate([logs, trivial_logs])
     order = jnp.argsort(-jnp.real(both))
-    trivial = jnp.exp(trivial_logs)
     lost = ~(exists & fine & okay)
-    sorted_logs = jnp.where(lost, jnp.nan, both[order])
+    both, logs, trivial_logs = (
+        jnp.where(lost, jnp.nan, part) for part in (both[order], logs, trivial_logs)
+    )
+    trivial = jnp.exp(trivial_logs)
     return FloquetMultipliers(
-        multipliers=jnp.exp(sorted_logs),
-        exponents=sorted_logs / orbit.period.astype(sorted_logs.dtype),
+        multipliers=jnp.exp(both),
+        exponents=both / orbit.period.astype(both.dtype),
         nontrivial=jnp.exp(logs[jnp.argsort(-jnp.real(logs))]),
         trivial=trivial,
         trivial_error=jnp.max(jnp.abs(trivial - 1.0)),

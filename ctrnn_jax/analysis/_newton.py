@@ -71,7 +71,8 @@ def newton(
         trial = z + part * step
         new_seen, new_norm, new_step, new_deficiency = look(trial)
         done = norm <= tolerance
-        lower = new_norm < jnp.where(done, norm, (1 - 0.1 * part) * norm)
+        least = jnp.where(done | jnp.isinf(norm), norm, (1 - 0.1 * part) * norm)
+        lower = new_norm < least
         pick = lambda new, old: jax.tree.map(  # noqa: E731
             lambda a, b: jnp.where(lower, a, b), new, old
         )
@@ -82,14 +83,31 @@ def newton(
         polished = polished + (done | (norm <= tolerance)).astype(int)
         part = jnp.where(lower, jnp.minimum(2 * part, 1.0), part / 2)
         part = jnp.minimum(part, longest(z, step))
-        # Below the tolerance two more steps are tried, as long as they help.
-        stop = (done & ~lower) | (polished > 2) | (part < 0.5**_HALVINGS)
-        return z, seen, norm, step, deficiency, part, polished, count + 1, stop
+        # Below the tolerance one more step is taken, if it helps.
+        stop = (done & ~lower) | (polished > 1) | (part < 0.5**_HALVINGS)
+        # A start that is not finite is not improved on.
+        return (
+            z,
+            seen,
+            norm,
+            step,
+            deficiency,
+            part,
+            polished,
+            count + 1,
+            stop | ~(jnp.isfinite(norm)),
+        )
 
-    seen, norm, step, deficiency = look(z0)
-    start = (z0, seen, norm, step, deficiency, longest(z0, step))
-    start = (*start, jnp.zeros((), int), jnp.ones((), int), ~jnp.isfinite(norm))
+    # The first pass takes a step of 0, so that the equations are compiled once.
+    seen, _, step, deficiency = jax.tree.map(
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(look, z0)
+    )
+    start = (z0, seen, jnp.full((), jnp.inf, z0.dtype), step, deficiency)
+    start = (*start, jnp.ones((), z0.dtype), jnp.zeros((), int), jnp.zeros((), int))
     z, (jacobian, aux), norm, _, deficiency, _, _, count, _ = jax.lax.while_loop(
-        lambda state: ~state[-1] & (state[-2] < max_steps), body, start
+        # Where no step is allowed the start is looked at all the same.
+        lambda state: ~state[-1] & (state[-2] < jnp.maximum(max_steps, 1)),
+        body,
+        (*start, jnp.zeros((), bool)),
     )
     return Newton(z, norm, jacobian, aux, deficiency, count, norm <= tolerance)

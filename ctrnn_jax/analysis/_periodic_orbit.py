@@ -157,7 +157,11 @@ def find_periodic_orbit(
     functions = resolve(conserved, field, inputs)
     dtype = start.dtype
     local = jnp.asarray(tolerance, dtype)
-    start, fine = _settle(field, start, inputs, jnp.asarray(transient, dtype), local)
+    start = _check_autonomous(field, start, inputs)
+    fine = jnp.all(jnp.isfinite(start))
+    if not is_concrete(transient) or np.asarray(transient) > 0:
+        span = jnp.asarray(transient, dtype)
+        start, fine = _settle(field, start, inputs, span, local)
     if period is not None:
         guess = Return(jnp.asarray(period, dtype), local, jnp.ones((), int), fine)
     else:
@@ -212,20 +216,25 @@ def _look(field: Callable, start: Vector, inputs: PyTree, horizon: Scalar) -> Re
 
 
 @eqx.filter_jit
-def _settle(
-    field: Callable, start: Vector, inputs: PyTree, transient: Scalar, tolerance: Scalar
-) -> tuple[Vector, Array]:
-    """Follow the flow for a while, once the field is known not to depend on time."""
-    rhs = autonomous(field, inputs)
-    none = jnp.zeros((0,), start.dtype)
-    later = field(jnp.asarray(0.7310585786, start.dtype), start, inputs)
-    start = eqx.error_if(
+def _check_autonomous(field: Callable, start: Vector, inputs: PyTree) -> Vector:
+    early, late = (
+        field(jnp.asarray(t, start.dtype), start, inputs) for t in (0.0, 0.7310585786)
+    )
+    return eqx.error_if(
         start,
-        jnp.all(jnp.isfinite(start))
-        & jnp.any(later != field(jnp.zeros((), start.dtype), start, inputs)),
+        jnp.all(jnp.isfinite(start)) & jnp.any(early != late),
         "The field depends on time, so its orbits do not close. Hold the inputs "
         "constant, or add the phase of the drive as a state.",
     )
+
+
+@eqx.filter_jit
+def _settle(
+    field: Callable, start: Vector, inputs: PyTree, transient: Scalar, tolerance: Scalar
+) -> tuple[Vector, Array]:
+    """Follow the flow for a while."""
+    none = jnp.zeros((0,), start.dtype)
+    rhs = autonomous(field, inputs)
     end, okay = flow_time(rhs, start, none, transient, tolerance)
     return jnp.where(okay, end, start), okay
 
