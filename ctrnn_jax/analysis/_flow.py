@@ -102,7 +102,7 @@ class Flow(eqx.Module):
 
 
 def make_flow(
-    field: object,
+    field: PyTree,
     y0: State,
     *,
     dt: ScalarLike,

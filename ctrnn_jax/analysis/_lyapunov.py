@@ -95,8 +95,8 @@ def lyapunov_spectrum(
 
     k tangent vectors go with the orbit, moved by the derivative of the very step that
     moves the state, and are orthonormalised (QR) at each interval. With a solver that
-    keeps volume, or a Poisson structure, the exponents therefore sum to zero, or come
-    in pairs, to rounding.
+    keeps volume all n exponents therefore sum to zero to rounding, and with one that
+    keeps the Poisson structure they pair as closely as they have converged.
 
     **Arguments:**
 

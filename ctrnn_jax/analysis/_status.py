@@ -58,13 +58,13 @@ class OUTCOMES(RESULTS):  # pyright: ignore[reportGeneralTypeIssues]
     )
 
 
-def is_okay(result: OUTCOMES) -> Bool[Array, "*batch"]:
+def is_okay(result: PyTree) -> Bool[Array, "*batch"]:
     """Return whether an analysis answered, shape `()` or one entry a lane."""
     return result == OUTCOMES.successful
 
 
 def mark(
-    failed: Bool[Array, "*batch"], outcome: OUTCOMES, result: OUTCOMES
+    failed: Bool[Array, "*batch"], outcome: PyTree, result: PyTree
 ) -> OUTCOMES:
     """Return `result` with `outcome` where `failed` and okay before.
 
@@ -81,7 +81,7 @@ def promote(result: RESULTS) -> OUTCOMES:
     return OUTCOMES.promote(result)
 
 
-def throw_unless_okay(value: PyTree, result: OUTCOMES) -> PyTree:
+def throw_unless_okay(value: PyTree, result: PyTree) -> PyTree:
     """Return `value`, raising at run time if any entry of `result` is a failure."""
     okay = is_okay(result)
     if okay.ndim:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import diffrax
 import jax
@@ -14,7 +14,7 @@ from ._base import AbstractFieldSolver
 
 #: (field, t, h, y, inputs, carry) -> (y, carry, result)
 Step: TypeAlias = Callable[
-    [Callable, Array, Array, State, PyTree, PyTree],
+    [Any, Array, Array, State, PyTree, PyTree],
     tuple[State, PyTree, diffrax.RESULTS],
 ]
 
@@ -32,7 +32,7 @@ def fixed_step(solver: diffrax.AbstractSolver) -> Step:
     An explicit Runge–Kutta method steps any `f(t, y, args)` that takes such states.
     """
     if isinstance(solver, AbstractFieldSolver):
-        return solver.advance  # pyright: ignore[reportReturnType]
+        return solver.advance
     if isinstance(solver, diffrax.Euler):
         return _euler_step
     assert isinstance(solver, diffrax.AbstractERK)
