@@ -124,7 +124,7 @@ class Path(NamedTuple):
 
     places: list[Place]
     special: list[Special]
-    result: OUTCOMES
+    result: PyTree
 
 
 def follow(
@@ -158,14 +158,14 @@ def follow(
                 return Path(places, special, OUTCOMES.step_underflow)
             continue
         low, high = bounds
-        outside = not low <= there.parameter <= high
-        if outside:
+        if not low <= there.parameter <= high:
             bound = low if there.parameter < low else high
             there = locate(corrector, here, there, step, _past(bound))
             there = there._replace(w=np.append(there.w[:-1], bound))
         special += _specials(corrector, here, there, step, len(places))
         places.append(there)
-        if outside or ended(there):
+        last = min(abs(there.parameter - low), abs(there.parameter - high))
+        if last <= 1e-12 * (1 + abs(there.parameter)) or ended(there):
             break
         if there.num_steps < _EASY:
             step = min(1.5 * step, max_step)
@@ -190,6 +190,8 @@ def locate(
     low, high = 0.0, step
     at_low, at_high = test(here), test(there)
     best = here if abs(at_low) < abs(at_high) else there
+    if at_high == 0:
+        return there
     side = 0
     for _ in range(60):
         if at_low == at_high:
@@ -205,7 +207,7 @@ def locate(
         best = found
         if value == 0 or high - low <= 1e-12 * step:
             break
-        if (value > 0) == (at_high > 0):
+        if (value >= 0) == (at_high >= 0):
             shorter = high - middle
             high, at_high = middle, value
             at_low = at_low / 2 if side == 1 else at_low

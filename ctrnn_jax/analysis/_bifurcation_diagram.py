@@ -120,17 +120,19 @@ def bifurcation_diagram(
     start = check_start(start, build(axes[0][0], axes[1][0]))
     num_steps, dt = divide("duration", duration, dt0)
     skipped = check_span("transient", transient, positive=False)
-    grid = [part.reshape(-1) for part in jnp.meshgrid(*axes, indexing="ij")]
+    gain, leak = (part.reshape(-1) for part in jnp.meshgrid(*axes, indexing="ij"))
     counts = jnp.asarray([int(np.ceil(skipped / dt)), num_steps])
     limits = jnp.asarray([rtol, atol], start.dtype)
     solver = diffrax.Tsit5() if solver is None else solver
     dt = jnp.asarray(dt, start.dtype)
-    found = _run(build, *grid, start, dt, counts, limits, inputs, solver)
+    found = _run(build, gain, leak, start, dt, counts, limits, inputs, solver)
     shape = (axes[0].size, axes[1].size)
     codes, amplitudes, frequencies, residuals, result = jax.tree.map(
         lambda leaf: leaf.reshape(shape), found
     )
-    return BifurcationDiagram(*axes, codes, amplitudes, frequencies, residuals, result)
+    return BifurcationDiagram(
+        axes[0], axes[1], codes, amplitudes, frequencies, residuals, result
+    )
 
 
 class _Gained(eqx.Module):
