@@ -107,17 +107,22 @@ def survey(flow: Flow, y0: State, plan: Plan) -> Survey:
         keep = jnp.broadcast_to(inside(y), y.shape)
         return keep, jnp.where(keep, y, jnp.zeros_like(y))
 
+    def arrive(keep: Array, y: State, y1: State) -> State:
+        """Return where a step led; one that is not finite leads out of the radius."""
+        lost = jnp.broadcast_to(~jnp.all(jnp.isfinite(y1), axis=0), y.shape)
+        return jnp.where(keep, jnp.where(lost, 2 * plan.escape_radius, y1), y)
+
     def drift(index: Array, carry: tuple) -> tuple:
         y, steps = carry
         keep, safe = kept(y)
-        y1 = jnp.where(keep, flow.step(index, safe), y)
+        y1 = arrive(keep, y, flow.step(index, safe))
         return y1, steps + inside(y).astype(int)
 
     def move(index: Array, carry: tuple) -> tuple:
         y, vector, steps, watch = carry
         keep, safe = kept(y)
         y1, vector1 = jax.jvp(lambda y: flow.step(index, y), (safe,), (vector,))
-        y1 = jnp.where(keep, y1, y)
+        y1 = arrive(keep, y, y1)
         vector1 = jnp.where(keep, vector1, vector)
         watch = watch.look(flow, index, y, y1)
         return y1, vector1, steps + inside(y).astype(int), watch
