@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,8 @@ def _at_level(direction: np.ndarray, level: float) -> np.ndarray:
         x = np.abs(np.exp(log_length) * direction)
         return np.mean(x + np.log1p(np.exp(-2 * x)) - math.log(2)) - level
 
-    return np.exp(brentq(excess, -15.0, 10.0, xtol=1e-14)) * direction
+    root: Any = brentq(excess, -15.0, 10.0, xtol=1e-14)
+    return np.exp(root) * direction
 
 
 def lots() -> Iterator[tuple[Protocol, int, int]]:

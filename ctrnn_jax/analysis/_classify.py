@@ -277,9 +277,10 @@ def _sanitised(y0: Array) -> Array:
 
 def _energy_drift(field: Callable, found: Survey, inputs: PyTree) -> Array | None:
     """Return the largest relative change of a conserved energy, or `None`."""
+    if not isinstance(field, AbstractField):
+        return None
     conserved = (
-        isinstance(field, AbstractField)
-        and field.weight.is_skew
+        field.weight.is_skew
         and not field.has_leak
         and inputs is None
         and (field.bias is None or isinstance(field, RateCTRNN))

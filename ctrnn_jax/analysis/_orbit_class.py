@@ -5,6 +5,7 @@ import jax
 import numpy as np
 
 from .._types import Array, Float, Int
+from ..matrices._checks import is_concrete
 from ._status import OUTCOMES
 from ._verdict import DIVERGING, DYING, ORBIT_KINDS, REASONS
 
@@ -84,7 +85,7 @@ class OrbitClass(eqx.Module):
         return jax.tree.map(lambda leaf: leaf[index], self)
 
     def __str__(self) -> str:
-        if isinstance(self.code, jax.core.Tracer):
+        if not is_concrete(self.code):
             return repr(self)
         if np.ndim(self.code):
             names, counts = np.unique(self.kinds, return_counts=True)
@@ -93,7 +94,7 @@ class OrbitClass(eqx.Module):
         return _in_words(self)
 
     def _one(self) -> "OrbitClass":
-        if isinstance(self.code, jax.core.Tracer):
+        if not is_concrete(self.code):
             raise ValueError("Words need numbers: use .code under a JAX transform.")
         if np.ndim(self.code):
             raise ValueError(

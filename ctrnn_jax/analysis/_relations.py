@@ -93,7 +93,7 @@ def frequency_basis(
 @functools.cache
 def _orders() -> np.ndarray:
     """Return the integer vectors (m0 ≥ 1, m1 … m4) of allowed order."""
-    rows = {
+    rows: set[tuple[int, ...]] = {
         (first, second, 0, 0, 0)
         for first in range(1, _ORDER_ONE)
         for second in range(first - _ORDER_ONE, _ORDER_ONE - first + 1)
