@@ -140,6 +140,12 @@ def chaos_ensemble(
     `exponent`, `log_gali` and `result` of shape `(batch,)`, and no histories.
 
     **Raises:** as `chaos_indicators`; a lane that fails costs that lane only.
+
+    **Cost:** in float64 on one core of a 2020s server, one W for all lanes, the
+    default splitting and `order=1`: 0.03, 0.13, 0.95 and 3.2 µs an orbit and step at
+    n = 2, 8, 32 and 64; `order=2` takes 1.2 to 1.8 times, and a W of its own in each
+    lane 1.5 to 3 times as long. The splitting compiles in 10 s at n = 64 and longer
+    beyond; `solver=RK4()` in 2 s, at much the same speed, but it keeps no structure.
     """
     run = set_up(
         field,
