@@ -65,7 +65,7 @@ def run_analysis(
     if picture is not None and (fresh or not _is_newer(picture, out)):
         picture = _draw(picture, config, out, report)
     shown = {name: value for name, value in header.items() if name != "sha256"}
-    evidence = json.dumps(shown, indent=1, sort_keys=True, allow_nan=False)
+    evidence = json.dumps(shown, indent=1, allow_nan=False)
     page = out.with_suffix(".json")
     if not _is_newer(page, out):
         write_atomically(page, lambda file: file.write(evidence.encode() + b"\n"))

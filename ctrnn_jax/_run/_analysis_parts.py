@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import analysis
+from .._types import Array, Float
 from ..integrate import simulate
 from ._build import Problem
 from ._checkpoint import Arrays
@@ -52,15 +53,31 @@ def _orbit(values: dict[str, Any], problem: Problem, _: Arrays) -> Arrays:
 
 def _stretch(values: dict[str, Any], problem: Problem, span: float) -> Arrays:
     """Return samples of the orbit after the transient, NaN where there are none."""
+    ts = np.linspace(0.0, span, _SAMPLES)
+    return {
+        "ts": values["time.transient"] + ts,
+        "ys": np.asarray(_samples(values, problem, ts)),
+    }
+
+
+def _samples(
+    values: dict[str, Any], problem: Problem, ts: np.ndarray
+) -> Float[Array, "time n"]:
+    """Return the orbit at evenly spaced times, counted from the transient's end.
+
+    Two solves, so that each of its samples falls on a step.
+    """
+    y0, wait = problem.y0[0], values["time.transient"]
     options: dict[str, Any] = {
         "dt0": values["time.dt0"], "solver": problem.solver, "throw": False
     }  # fmt: skip
-    y0, wait = problem.y0[0], values["time.transient"]
     if wait > 0:
-        y0 = simulate(problem.model, y0, [0.0, wait], **options).ys[-1]  # pyright: ignore[reportOptionalSubscript]
-    ts = np.linspace(0.0, span, _SAMPLES)
-    solution = simulate(problem.model, y0, ts, **options)
-    return {"ts": wait + ts, "ys": np.asarray(solution.ys)}
+        settled = simulate(problem.model, y0, [0.0, wait], **options).ys
+        assert settled is not None
+        y0 = settled[-1]
+    ys = simulate(problem.model, y0, ts, **options).ys
+    assert ys is not None
+    return ys
 
 
 def _lyapunov(values: dict[str, Any], problem: Problem, _: Arrays) -> Arrays:
@@ -101,14 +118,8 @@ def _section(values: dict[str, Any], problem: Problem, _: Arrays) -> Arrays:
 def _frequencies(values: dict[str, Any], problem: Problem, _: Arrays) -> Arrays:
     # Two steps a sample resolve what the integration does, and no more.
     spacing = 2 * values["time.dt0"]
-    count = int(values["time.duration"] / spacing)
-    ts = values["time.transient"] + spacing * np.arange(count + 1)
-    start = ts if values["time.transient"] == 0 else np.concatenate([[0.0], ts])
-    solution = simulate(
-        problem.model, problem.y0[0], start, dt0=values["time.dt0"],
-        solver=problem.solver, throw=False,
-    )  # fmt: skip
-    ys = jnp.asarray(solution.ys)[-count - 1 :]
+    ts = spacing * np.arange(int(values["time.duration"] / spacing) + 1)
+    ys = _samples(values, problem, ts)
     lines = analysis.main_frequencies(
         ys, spacing, num_frequencies=values["analysis.num_frequencies"]
     )
@@ -116,7 +127,8 @@ def _frequencies(values: dict[str, Any], problem: Problem, _: Arrays) -> Arrays:
 
 
 def _periodic_orbit(values: dict[str, Any], problem: Problem, orbit: Arrays) -> Arrays:
-    start = jnp.asarray(orbit["ys"][-1])
+    there = np.isfinite(orbit["ys"]).all(axis=1)
+    start = jnp.asarray(orbit["ys"][there][-1])
     closed = analysis.find_periodic_orbit(problem.model, start)
     found = _arrays(closed)
     if not analysis.is_okay(closed.result):

@@ -39,7 +39,8 @@ def rows(summary: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield title, show(value, error), note
             continue
         errors = error if isinstance(error, list) else [error] * len(value)
-        notes = note if isinstance(note, list) else [note] + [""] * (len(value) - 1)
+        notes = note if isinstance(note, list) else [note] + [""] * len(value)
+        notes = notes[: len(value)]
         for index, each in enumerate(zip(value, errors, notes, strict=True), start=1):
             yield f"{title} {index}", show(*each[:2]), each[2]
 
@@ -138,6 +139,8 @@ def _section(found: Arrays) -> Evidence:
 
 def _frequencies(found: Arrays) -> Evidence:
     there = found["angular_frequency"] > 0
+    if not there.any():
+        return {"lines": _entry(0, note="at rest, or beyond all bounds")}
     amplitude = np.sqrt(np.sum(found["amplitude"][there] ** 2, axis=-1))
     return {
         "angular_frequency": _entry(

@@ -73,7 +73,7 @@ def write_arrays(
         "summary": summary,
         "sha256": {name: _digest(array) for name, array in arrays.items()},
     }
-    text = np.array(json.dumps(header, indent=1, sort_keys=True))
+    text = np.array(json.dumps(header, indent=1))
     everything = {**arrays, "header": text}
     write_atomically(out, lambda file: np.savez(file, **everything))  # pyright: ignore[reportArgumentType]
     return header

@@ -13,7 +13,7 @@ from ctrnn_jax import analysis
 from ctrnn_jax._run import _analyse, _analysis_parts
 from ctrnn_jax._run._analysis_config import load_analysis_config, parts_of
 from ctrnn_jax._run._analysis_keys import ANALYSIS_KEYS, PARTS
-from ctrnn_jax._run._analysis_summary import show, summarise_part
+from ctrnn_jax._run._analysis_summary import rows, show, summarise_part
 from ctrnn_jax._run._errors import UsageError
 from ctrnn_jax._run._keys import by_path
 
@@ -186,6 +186,19 @@ def test_a_part_without_an_answer_says_why_and_leaves_the_others(ctrnn, analyse,
     assert analyse(*level, "--strict") == 1
 
 
+def test_a_list_is_a_row_an_item_and_an_empty_one_no_row():
+    evidence = {
+        "exponent": {"value": [1.0, 2.0], "error": [0.1, 0.2], "note": "descending"},
+        "line": {"value": [3.0], "note": ["strong"]},
+        "none": {"value": [], "note": "nothing"},
+    }
+    assert list(rows({"evidence": evidence})) == [
+        ("exponent 1", "1.0 ± 0.1", "descending"),
+        ("exponent 2", "2.0 ± 0.2", ""),
+        ("line 1", "3", "strong"),
+    ]
+
+
 def test_what_left_the_radius_is_an_answer_and_what_is_no_number_a_failure():
     found = {"kind": "diverging", "why": "", "status": "successful"}
     found |= {"escape_time": 2.5}
@@ -201,7 +214,7 @@ def test_every_part_measures_what_is_known_of_two_neurons(ctrnn, out):
     parts = [f"--{name.replace('_', '-')}" for name in PARTS[1:] if name != "section"]
     assert ctrnn(*ORBIT, *parts, "--max-delay", "20", "--out", out) == 0
     found = evidence(out)
-    assert list(found) == sorted(PARTS)
+    assert list(found) == list(PARTS)
     assert all(part["status"] == "successful" for part in found.values())
     evident = {name: part["evidence"] for name, part in found.items()}
     period = elliptic_period(ENERGY)
