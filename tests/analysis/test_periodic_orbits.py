@@ -176,6 +176,7 @@ def test_a_linear_rotation_is_regular_when_pinned_and_said_to_be_degenerate_when
     np.testing.assert_allclose(pinned.levels, [0.625], rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_orbits_of_a_larger_conservative_field_close_and_pair_their_multipliers():
     # Two groups of two neurons: two degrees of freedom.
     coupling = np.array([[1.0, 0.3], [-0.2, 1.7]])
@@ -218,6 +219,7 @@ def saddle_cycle(rate):
     return field
 
 
+@pytest.mark.slow
 def test_multipliers_of_1e10_and_its_inverse_are_found_where_the_product_fails():
     field = saddle_cycle(23.0)
     angles = 2 * np.pi * np.arange(12) / 12
