@@ -111,6 +111,17 @@ def test_chaos_makes_them_explode_at_the_lyapunov_exponent():
     assert norms.trend == "explode"
 
 
+def test_single_precision_stays_single():
+    weight = SkewSymmetric(3, key=jr.key(0), dtype=jnp.float32)
+    model = VoltageCTRNN(weight, activation=Linear(), leak=0.1)
+    norms = gradient_norms(
+        model, jnp.ones(3, jnp.float32), dt0=0.25, duration=30.0, num_starts=2,
+        solver=ExponentialStep(),
+    )  # fmt: skip
+    assert norms.log_rms.dtype == norms.rate.dtype == norms.delays.dtype == jnp.float32
+    np.testing.assert_allclose(norms.log_rms[0], -0.1 * norms.delays, atol=1e-4)
+
+
 def test_starts_are_mapped_as_in_a_loop():
     model = VoltageCTRNN(BlockRotation.from_matrix(rotation()))
     options = {"dt0": 0.1, "duration": 40.0, "num_delays": 50}

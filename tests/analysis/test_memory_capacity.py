@@ -142,6 +142,15 @@ def test_a_saturated_network_recalls_less_than_a_linear_one(measured):
     assert tanh.total < SIZE + 3 * tanh.total_standard_error
 
 
+def test_single_precision_stays_single():
+    capacity = memory_capacity(
+        lambda t, y, args: -0.2 * y + args(t), jnp.zeros(1, jnp.float32),
+        dt0=0.25, key=KEY, num_inputs=1, num_delays=12, solver=RK4(),
+    )  # fmt: skip
+    assert capacity.total.dtype == capacity.threshold.dtype == jnp.float32
+    assert abs(capacity.total - 1) < 4 * capacity.total_standard_error
+
+
 def test_standard_errors_are_the_spread_over_repetitions_and_keys_are_mapped():
     keys = jr.split(jr.key(7), 48)
     options = {"num_sequences": 128, "num_delays": 10}
