@@ -8,6 +8,7 @@ and energies are dimensionless.
 
 from ._animation import animate_phase_portrait, save_animation
 from ._branch import plot_branch
+from ._chaos_indicators import plot_chaos_indicators
 from ._drift import plot_drift
 from ._ensemble_fan import plot_ensemble_fan
 from ._fixed_points import plot_fixed_points
@@ -32,6 +33,7 @@ __all__ = [
     "animate_phase_portrait",
     "plot_bifurcation_diagram",
     "plot_branch",
+    "plot_chaos_indicators",
     "plot_drift",
     "plot_ensemble_fan",
     "plot_fixed_points",

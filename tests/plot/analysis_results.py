@@ -12,6 +12,11 @@ SPECTRUM = SimpleNamespace(
     history=EXPONENTS + np.array([1.0, 1.0, -2.0]) / TIMES[:, None],
     standard_error=np.array([0.01, 0.002, 0.1]),
 )
+INDICATORS = SimpleNamespace(
+    times=np.arange(1.0, 51.0),
+    megno_history=2.0 - 1.0 / np.arange(1.0, 51.0),
+    log_gali_history=-0.5 * np.arange(1.0, 51.0),
+)
 NORMS = SimpleNamespace(
     delays=np.arange(1.0, 11.0),
     log_smallest=np.tile(-2.0 * np.arange(1.0, 11.0), (3, 1)),

@@ -10,6 +10,7 @@ from analysis_results import (
     DIAGRAM,
     FAMILY,
     FIXED,
+    INDICATORS,
     LINES,
     MAP,
     NORMS,
@@ -53,6 +54,16 @@ def test_many_exponents_are_drawn_without_a_name_each():
         standard_error=np.zeros(20),
     )  # fmt: skip
     assert plot.plot_lyapunov_convergence(many).get_legend() is None
+
+
+def test_indicators_are_drawn_against_time_beside_what_regular_motion_has():
+    ax = plot.plot_chaos_indicators(INDICATORS)
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), INDICATORS.megno_history)
+    assert set(ax.lines[1].get_ydata()) == {2.0}
+    ax = plot.plot_chaos_indicators(INDICATORS, "gali")
+    (line,) = ax.lines
+    assert line.get_ydata()[-1] == pytest.approx(-25 / np.log(10))
+    assert ax.get_ylabel() == r"$\log_{10}$ GALI"
 
 
 def test_pairing_mirrors_the_exponents_at_their_mean():
@@ -203,6 +214,19 @@ def without(data, **changes):
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
+        (lambda: plot.plot_chaos_indicators(INDICATORS, "sali"), "which must be"),
+        (
+            lambda: plot.plot_chaos_indicators(
+                without(INDICATORS, megno_history=np.ones((3, 50)))
+            ),
+            "an ensemble keeps no history",
+        ),
+        (
+            lambda: plot.plot_chaos_indicators(
+                without(INDICATORS, megno_history=np.full(50, np.nan))
+            ),
+            "indicators.result",
+        ),
         (lambda: plot.plot_branch(FAMILY, "points"), "`points` is needed"),
         (lambda: plot.plot_branch(FAMILY, "energy"), "quantity must be one of"),
         (lambda: plot.plot_branch(FAMILY, neuron=2), "Neuron 2 does not exist"),

@@ -10,6 +10,7 @@ from analysis_results import (
     DIAGRAM,
     FAMILY,
     FIXED,
+    INDICATORS,
     LINES,
     MAP,
     NORMS,
@@ -64,6 +65,7 @@ KINDS = {
     "motions": lambda ax: plot.plot_bifurcation_diagram(DIAGRAM, ax=ax),
     "phases": lambda ax: plot.plot_phase_diagram([4, 8], [0.1, 1], SHARES, ax=ax),
     "frequency map": lambda ax: plot.plot_frequency_map(MAP, range(3), ax=ax),
+    "megno": lambda ax: plot.plot_chaos_indicators(INDICATORS, label="one", ax=ax),
     "lines": lambda ax: plot.plot_frequencies(LINES, label="orbit", ax=ax),
 }
 
