@@ -15,9 +15,11 @@ def render(summary: dict[str, Any]) -> str:
         "Left: each cell is filled with its shares of the kinds. Right: share of "
         "chaotic orbits, with 95 % intervals that count each W once, and the median "
         "and quartiles of their largest Lyapunov exponent.",
+        _findings(summary),
         "## Where chaos takes over",
         "The energy per neuron at which half of the orbits are chaotic, between levels "
-        "on a line over log H/n; 95 % interval by resampling networks.",
+        "on a line over log H/n; 95 % interval by resampling networks, or the two "
+        "levels where the share jumps from one to the next.",
         _thresholds(summary),
         "## Shares of chaotic orbits",
         _shares(summary),
@@ -30,6 +32,41 @@ def render(summary: dict[str, Any]) -> str:
         _made_with(summary),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _findings(summary: dict[str, Any]) -> str:
+    """Return what the numbers say, in sentences made from them."""
+    by_size: dict[int, list[dict[str, Any]]] = {}
+    for cell in summary["cells"]:
+        by_size.setdefault(cell["n"], []).append(cell)
+    calm = [
+        n
+        for n, cells in by_size.items()
+        if not any(cell["share"]["chaotic"] for cell in cells)
+    ]
+    orbits = sum(cell["orbits"] for n in calm for cell in by_size[n])
+    lines = []
+    if calm:
+        sizes = " and ".join(map(str, calm))
+        lines.append(f"- n = {sizes}: none of {orbits} orbits is chaotic.")
+    for n, cells in by_size.items():
+        if n in calm:
+            continue
+        first = next(cell for cell in cells if cell["share"]["chaotic"])
+        line = (
+            f"- n = {n}: chaos from H/n = {first['energy_per_neuron']:g} on, "
+            f"{100 * max(cell['share']['chaotic'] for cell in cells):.0f} % of orbits "
+            "at most"
+        )
+        known = [cell for cell in cells if cell["exponent_quartiles"]]
+        if known:
+            top = max(known, key=lambda cell: cell["exponent_quartiles"][1])
+            line += (
+                f"; largest median exponent {top['exponent_quartiles'][1]:.3g} at "
+                f"H/n = {top['energy_per_neuron']:g}"
+            )
+        lines.append(line + ".")
+    return "\n".join(lines)
 
 
 def _thresholds(summary: dict[str, Any]) -> str:

@@ -129,14 +129,20 @@ def _threshold(size: int, lots: list[dict]) -> dict[str, Any]:
         for _ in range(1000)
     ]
     known = [value for value in again if value is not None]
-    value = _crossing(shares.mean(axis=0))
-    trusted = value is not None and len(known) > 900
+    mean = shares.mean(axis=0)
+    value, interval = _crossing(mean), None
+    if value is not None and len(known) > 900:
+        interval = np.quantile(known, (0.025, 0.975))
+        above = int(np.flatnonzero(mean >= 0.5)[0])
+        if mean[above - 1] < 0.2 and mean[above] > 0.8:
+            # A jump between two levels says no more than that.
+            interval = np.array(diagram.LEVELS[above - 1 : above + 1])
     return {
         "n": size,
         "energy_per_neuron": None if value is None else float(f"{value:.3g}"),
-        "interval": [float(f"{v:.3g}") for v in np.quantile(known, (0.025, 0.975))]
-        if trusted
-        else None,
+        "interval": None
+        if interval is None
+        else [float(f"{bound:.3g}") for bound in interval],
     }
 
 
@@ -252,8 +258,17 @@ def draw(summary: dict[str, Any], path: Path) -> None:
         row = [cells[n, level] for level in levels]
         share = np.array([cell["share"]["chaotic"] for cell in row])
         low, high = np.array([cell["chaotic_interval"] for cell in row]).T
-        upper.plot(levels, share, "o-", color=colour, lw=1.1, ms=3, label=f"{n}")
-        upper.fill_between(levels, low, high, color=colour, alpha=0.08, lw=0)
+        style: dict[str, Any] = {"fmt": "o-", "color": colour, "lw": 1.1, "ms": 3}
+        style["elinewidth"] = 0.6
+        # Side by side, so that the bars can be told apart.
+        aside = 10 ** (0.022 * (index - (len(many) - 1) / 2))
+        upper.errorbar(
+            np.multiply(levels, aside),
+            share,
+            yerr=(np.maximum(share - low, 0), np.maximum(high - share, 0)),
+            label=f"{n}",
+            **style,
+        )
         known = [
             (level, *cell["exponent_quartiles"])
             for level, cell in zip(levels, row, strict=True)
@@ -261,8 +276,8 @@ def draw(summary: dict[str, Any], path: Path) -> None:
         ]
         if known:
             x, first, middle, third = np.array(known).T
-            lower.plot(x, middle, "o-", color=colour, lw=1.1, ms=3)
-            lower.fill_between(x, first, third, color=colour, alpha=0.08, lw=0)
+            spread = (middle - first, third - middle)
+            lower.errorbar(x * aside, middle, yerr=spread, **style)
     upper.set(xscale="log", ylim=(-0.03, 1.03), ylabel="share of chaotic orbits")
     upper.legend(title="n", ncols=2, fontsize=7, title_fontsize=8, frameon=False)
     upper.tick_params(labelbottom=False)
