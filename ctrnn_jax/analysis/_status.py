@@ -63,9 +63,7 @@ def is_okay(result: PyTree) -> Bool[Array, "*batch"]:
     return result == OUTCOMES.successful
 
 
-def mark(
-    failed: Bool[Array, "*batch"], outcome: PyTree, result: PyTree
-) -> OUTCOMES:
+def mark(failed: Bool[Array, "*batch"], outcome: PyTree, result: PyTree) -> OUTCOMES:
     """Return `result` with `outcome` where `failed` and okay before.
 
     `result` is a scalar or has the shape of `failed`.
