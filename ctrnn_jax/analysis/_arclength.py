@@ -158,14 +158,17 @@ def follow(
                 return Path(places, special, OUTCOMES.step_underflow)
             continue
         low, high = bounds
-        if not low <= there.parameter <= high:
+        outside = not low <= there.parameter <= high
+        if outside:
             bound = low if there.parameter < low else high
             there = locate(corrector, here, there, step, _past(bound))
-            there = there._replace(w=np.append(there.w[:-1], bound))
+            w = np.append(there.w[:-1], bound).astype(there.w.dtype)
+            there = there._replace(w=w)
         special += _specials(corrector, here, there, step, len(places))
         places.append(there)
-        last = min(abs(there.parameter - low), abs(there.parameter - high))
-        if last <= 1e-12 * (1 + abs(there.parameter)) or ended(there):
+        gap = min(abs(there.parameter - low), abs(there.parameter - high))
+        at_bound = outside or gap <= 1e-12 * (1 + abs(there.parameter))
+        if at_bound or ended(there):
             break
         if there.num_steps < _EASY:
             step = min(1.5 * step, max_step)
