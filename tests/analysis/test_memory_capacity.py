@@ -151,6 +151,7 @@ def test_single_precision_stays_single():
     assert abs(capacity.total - 1) < 4 * capacity.total_standard_error
 
 
+@pytest.mark.slow
 def test_standard_errors_are_the_spread_over_repetitions_and_keys_are_mapped():
     keys = jr.split(jr.key(7), 48)
     options = {"num_sequences": 128, "num_delays": 10}
