@@ -9,7 +9,8 @@ def render(summary: dict[str, Any]) -> str:
     parts = [
         "# Where oscillation is periodic, quasi-periodic or chaotic",
         f"{summary['orbits']} orbits of x' = W tanh x, W skew-symmetric and random, "
-        "by number of neurons n and energy per neuron H/n, H = Σ log cosh xᵢ.",
+        "by number of neurons n and energy per neuron H/n, H = Σ log cosh xᵢ."
+        + _progress(summary),
         "![Shares of the kinds of motion by size and energy; share of chaos; "
         "exponents](phase_diagram.png)",
         "Left: each cell is filled with its shares of the kinds. Right: share of "
@@ -32,6 +33,17 @@ def render(summary: dict[str, Any]) -> str:
         _made_with(summary),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _progress(summary: dict[str, Any]) -> str:
+    """Say so if the run stopped early."""
+    if summary["orbits"] >= summary["planned"]:
+        return ""
+    return (
+        f" **The run is not complete**: {summary['planned']} orbits are planned, and "
+        "the command below goes on with those that are missing; each size is complete "
+        "for the networks counted in the table of shares."
+    )
 
 
 def _findings(summary: dict[str, Any]) -> str:

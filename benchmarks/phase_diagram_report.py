@@ -61,6 +61,7 @@ def summarise(lots: list[dict], command: str) -> dict[str, Any]:
             for p in (diagram.MAIN, *diagram.CHECKS)
         ],
         "orbits": sum(len(lot["code"]) for lot in main),
+        "planned": sum(diagram.DRAWS.values()) * len(_LEVEL),
         "sizes": sizes,
         "levels": list(diagram.LEVELS),
         "cells": cells,
