@@ -5,6 +5,8 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent
@@ -13,6 +15,7 @@ _EXAMPLES = """examples:
   python -m benchmarks list
   python -m benchmarks ensembles --quick
   python -m benchmarks ensembles            the committed table; about 15 minutes
+  python -m benchmarks gradients            the same of gradients; about 25 minutes
   python -m benchmarks lyapunov             the committed table; about 7 minutes
   python -m benchmarks phase-diagram        the committed diagram; about half an hour
   python -m benchmarks check                what CI runs; under a minute
@@ -34,9 +37,6 @@ def build_parser() -> argparse.ArgumentParser:
         "ensembles", help="measure, and write ensembles.md and ensembles.json"
     )
     ensembles.add_argument(
-        "--quick", action="store_true", help="few repetitions of short solves"
-    )
-    ensembles.add_argument(
         "--sizes",
         type=int,
         nargs="+",
@@ -44,13 +44,20 @@ def build_parser() -> argparse.ArgumentParser:
         default=[2, 8, 32, 128],
         help="numbers of neurons; default: all",
     )
-    ensembles.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="where to; default: benchmarks/results for a full run, else "
-        "results/benchmarks, so that part of a table never replaces the whole",
+    gradients = commands.add_parser(
+        "gradients", help="measure, and write gradients.md, .json and .png"
     )
+    for benchmark in (ensembles, gradients):
+        benchmark.add_argument(
+            "--quick", action="store_true", help="few repetitions of short solves"
+        )
+        benchmark.add_argument(
+            "--output",
+            type=Path,
+            metavar="DIR",
+            help="where to; default: benchmarks/results for a full run, else "
+            "results/benchmarks, so that part of a table never replaces the whole",
+        )
     lyapunov = commands.add_parser(
         "lyapunov", help="measure Lyapunov spectra, and write lyapunov.md and .json"
     )
@@ -92,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run()
     if arguments.command == "ensembles":
         return _ensembles(arguments, argv)
+    if arguments.command == "gradients":
+        return _gradients(arguments, argv)
     if arguments.command == "lyapunov":
         from .lyapunov import launch
 
@@ -111,9 +120,10 @@ def _default_folder(*, whole: bool) -> Path:
 
 
 def _list() -> int:
-    from .peers import WAYS, NotInstalled
+    from .peers import WAYS
     from .problem import Problem
-    from .tables import plain
+    from .race import plain
+    from .suites import NotInstalled
 
     for way in WAYS:
         tiny = Problem(2, way.bits[-1], 64, 10, own_weights=way.own_weights)
@@ -133,20 +143,39 @@ def _list() -> int:
 
 def _ensembles(arguments: argparse.Namespace, argv: Sequence[str]) -> int:
     from . import ensembles
-    from .verify import WrongAnswer
 
     sizes = sorted(set(arguments.sizes))
+    plan = ensembles.QUICK if arguments.quick else ensembles.FULL
     whole = not arguments.quick and tuple(sizes) == ensembles.SIZES
+    return _measure(ensembles, arguments, argv, whole, plan, sizes)
+
+
+def _gradients(arguments: argparse.Namespace, argv: Sequence[str]) -> int:
+    from . import gradients
+
+    plan = gradients.QUICK if arguments.quick else gradients.FULL
+    return _measure(gradients, arguments, argv, not arguments.quick, plan)
+
+
+def _measure(
+    benchmark: ModuleType,
+    arguments: argparse.Namespace,
+    argv: Sequence[str],
+    whole: bool,
+    *plan: Any,
+) -> int:
+    """Run a benchmark and write its report; return the exit code."""
+    from .suites import WrongAnswer
+
     folder = arguments.output or _default_folder(whole=whole)
     command = " ".join(("python -m benchmarks", *argv))
-    plan = ensembles.QUICK if arguments.quick else ensembles.FULL
     try:
-        results = ensembles.run(plan, sizes, command=command, quick=arguments.quick)
+        results = benchmark.run(*plan, command=command, quick=arguments.quick)
     except WrongAnswer as wrong:
         print(f"wrong answer, nothing written: {wrong}", file=sys.stderr)
         return 1
-    ensembles.write(results, folder)
-    print(folder / "ensembles.md")
+    benchmark.write(results, folder)
+    print(folder / f"{results['benchmark']}.md")
     return 0
 
 

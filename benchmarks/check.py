@@ -7,13 +7,14 @@ against a bound that the package beats several times over.
 import collections
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .peers import BY_KEY
 from .problem import Problem
 from .race import Entrant, race
 from .remote import Remote, allowed_cpus
+from .suites import Entry
 
 #: How many times faster than vmapped diffrax RK4 ours must be, by size: less than
 #: half of what benchmarks/results/ensembles.md shows, so that only a lost layout or
@@ -64,7 +65,7 @@ def watch() -> Iterator[Counts]:
 def count_compilations(
     *, lanes: int = 24, size: int = 4, steps: int = 96
 ) -> dict[str, Counts]:
-    """Return the counts of a first call, the same again, and others that differ.
+    """Return the counts of a first call, the same again, and other values and steps.
 
     Call it with lanes that no call before had in this process, or nothing compiles.
     """
@@ -73,7 +74,7 @@ def count_compilations(
 
     import ctrnn_jax
 
-    def solve(lanes: int, seed: int, step: float, steps: int = steps) -> None:
+    def solve(lanes: int, seed: int, step: float, steps: int) -> None:
         random = np.random.default_rng(seed)
         lower = np.tril(random.normal(size=(size, size)), -1)
         weight = jnp.asarray(lower - lower.T, jnp.float32)
@@ -89,17 +90,25 @@ def count_compilations(
         assert solution.ys is not None
         solution.ys.block_until_ready()
 
+    calls = {
+        "first call": (1, 2.0**-6, steps),
+        "same again": (1, 2.0**-6, steps),
+        "other values": (2, 2.0**-7, steps),
+        "other steps": (2, 2.0**-7, 3 * steps),
+    }
+    return count_calls(solve, lanes, calls)
+
+
+def count_calls(
+    solve: Callable[..., None], lanes: int, calls: Mapping[str, tuple]
+) -> dict[str, Counts]:
+    """Return the counts of each of `calls`, arguments of `solve` after the lanes."""
     # Conversions that JAX compiles once a process, whatever comes after.
-    solve(lanes + 1, seed=0, step=2.0**-6)
+    solve(lanes + 1, *calls["first call"])
     counts = {}
-    for name, seed, step, count in (
-        ("first call", 1, 2.0**-6, steps),
-        ("same again", 1, 2.0**-6, steps),
-        ("other values", 2, 2.0**-7, steps),
-        ("other steps", 2, 2.0**-7, 3 * steps),
-    ):
+    for name, arguments in calls.items():
         with watch() as counts[name]:
-            solve(lanes, seed, step, count)
+            solve(lanes, *arguments)
     return counts
 
 
@@ -122,56 +131,76 @@ def complaints_of_counts(counts: dict[str, Counts]) -> list[str]:
 
 
 def ratio(size: int, first: str, second: str) -> float:
-    """Return how many times as long as the first way the second runs here and now.
+    """Return how many times as long as the first way the second runs here and now."""
+    problem = Problem(size, bits=32, lanes=4096, steps=200)
+    with Remote(bits=32, cpus=allowed_cpus()[-1:] or None) as remote:
+        return compare(remote, problem, BY_KEY[first], BY_KEY[second])
+
+
+def compare(remote: Remote, problem: Any, first: Entry, second: Entry) -> float:
+    """Return how many times as long as the first way the second runs in a worker.
 
     Of processor time, and of the least of several runs: what disturbs a run can only
     make it longer.
     """
-    problem = Problem(size, bits=32, lanes=4096, steps=200)
-    keys = (first, second)
-    with Remote(bits=32, cpus=allowed_cpus()[-1:] or None) as remote:
-        for key in keys:
-            remote.prepare(BY_KEY[key], problem)
-        samples = race(
-            [Entrant(key, lambda key=key: remote.time(key)) for key in keys],
-            seconds=4.0,
-            fewest=3,
-            most=7,
-        )
-    one, other = (min(sample.cpu for sample in samples[key]) for key in keys)
+    ways = (first, second)
+    for way in ways:
+        remote.prepare(way, problem)
+    samples = race(
+        [Entrant(way.key, lambda key=way.key: remote.time(key)) for way in ways],
+        seconds=4.0,
+        fewest=3,
+        most=7,
+    )
+    one, other = (min(sample.cpu for sample in samples[way.key]) for way in ways)
     return other / one
+
+
+def most_of(measure: Callable[[], float], wanted: float) -> float:
+    """Return the most of `ATTEMPTS` measurements, or the first that is enough."""
+    best = 0.0
+    for _ in range(ATTEMPTS):
+        best = max(best, measure())
+        if best >= wanted:
+            break
+    return best
+
+
+def report(okay: bool, text: str) -> bool:
+    """Print one finding; return whether it is a failure."""
+    print(f"{'ok    ' if okay else 'FAILED'}  {text}")
+    return not okay
+
+
+def report_counts(counts: dict[str, Counts], what: str) -> bool:
+    """Print what is wrong with the counts of `what`, or that nothing is."""
+    complaints = complaints_of_counts(counts)
+    for line in complaints:
+        report(False, f"{what}: {line}")
+    if complaints:
+        return True
+    others = ", ".join(call for call in counts if call != "first call")
+    return report(True, f"{what}: one compilation for a shape; none for {others}")
 
 
 def run() -> int:
     """Check counts and ratios, print what was found, return the exit code."""
-    failed = False
-    complaints = complaints_of_counts(count_compilations())
-    for line in complaints:
-        print(f"FAILED  {line}")
-    if not complaints:
-        print("ok      one compilation for a shape; none for other values or steps")
-    failed |= bool(complaints)
+    from .gradients import checks
+
+    failed = report_counts(count_compilations(), "ensembles")
     for size, least in LEAST_ADVANTAGE.items():
-        best = 0.0
-        for _ in range(ATTEMPTS):
-            best = max(best, ratio(size, "ours", "diffrax-rk4"))
-            if best >= least:
-                break
-        word = "ok    " if best >= least else "FAILED"
-        failed |= best < least
-        print(
-            f"{word}  n = {size}: {best:.1f} times faster than vmapped diffrax, "
-            f"at least {least:.1f} wanted"
+        best = most_of(lambda size=size: ratio(size, "ours", "diffrax-rk4"), least)
+        failed |= report(
+            best >= least,
+            f"n = {size}: {best:.1f} times faster than vmapped diffrax, "
+            f"at least {least:.1f} wanted",
         )
-    least = float("inf")
-    for _ in range(ATTEMPTS):
-        least = min(least, ratio(8, "ours", "ours-reduced"))
-        if least <= MOST_FOR_REDUCTIONS:
-            break
-    word = "ok    " if least <= MOST_FOR_REDUCTIONS else "FAILED"
-    failed |= least > MOST_FOR_REDUCTIONS
-    print(
-        f"{word}  n = 8: {least:.2f} times as long with two reductions, "
-        f"at most {MOST_FOR_REDUCTIONS:.1f} wanted"
+    wanted = 1 / MOST_FOR_REDUCTIONS
+    speed = most_of(lambda: ratio(8, "ours-reduced", "ours"), wanted)
+    failed |= report(
+        speed >= wanted,
+        f"n = 8: {1 / speed:.2f} times as long with two reductions, "
+        f"at most {MOST_FOR_REDUCTIONS:.1f} wanted",
     )
+    failed |= checks.run()
     return int(failed)

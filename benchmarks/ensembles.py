@@ -3,18 +3,17 @@
 import contextlib
 import dataclasses
 import json
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from . import machine
 from .peers import BY_KEY, WAYS, Way
 from .problem import Problem
-from .race import Entrant, Spread, race
+from .race import Row, Spread, hold, say
 from .remote import Remote, allowed_cpus
-from .tables import plain, render
+from .tables import render
 from .workbench import Prepared, Sample
 
 SIZES = (2, 8, 32, 128)
@@ -85,7 +84,7 @@ def run(
         for bits in (32, 64):
             groups += _two_cores(plan, sizes, bits, cpus)
     else:
-        _say("one core only: no table of two cores")
+        say("one core only: no table of two cores")
     return {
         "benchmark": "ensembles",
         "quick": quick,
@@ -158,18 +157,17 @@ def _race(
     rows: Sequence[tuple[str, str, Way, Remote]],
 ) -> dict[str, Any]:
     """Prepare and check all rows, then time those that are installed, in turn."""
-    _say(f"{name}: n = {problem.size}, float{problem.bits}")
-    prepared: dict[str, Prepared] = {}
-    for key, label, way, remote in rows:
-        prepared[key] = done = remote.prepare(way, problem)
-        what = f"not installed: {done.missing}" if done.missing else "checked"
-        _say(f"  {plain(label)}: {what} ({done.first:.1f} s)")
-    entrants = [
-        Entrant(key, _timer(remote, way.key), 1.0 if way.setting in _PEERS else 4.0)
-        for key, _, way, remote in rows
-        if not prepared[key].missing
-    ]
-    samples = race(entrants, seconds=plan.seconds, fewest=plan.fewest, most=plan.most)
+    say(f"{name}: n = {problem.size}, float{problem.bits}")
+    found = hold(
+        [
+            Row(key, label, way, place, 1.0 if way.setting in _PEERS else 4.0)
+            for key, label, way, place in rows
+        ],
+        problem,
+        seconds=plan.seconds,
+        fewest=plan.fewest,
+        most=plan.most,
+    )
     return {
         "name": name,
         "size": problem.size,
@@ -177,14 +175,9 @@ def _race(
         "lanes": problem.lanes,
         "steps": problem.steps,
         "rows": [
-            _row(key, label, way, problem, prepared[key], samples.get(key, []))
-            for key, label, way, _ in rows
+            _row(key, label, way, problem, *found[key]) for key, label, way, _ in rows
         ],
     }
-
-
-def _timer(remote: Remote, key: str) -> Callable[[], Sample]:
-    return lambda: remote.time(key)
 
 
 def _row(
@@ -220,7 +213,3 @@ def _c_flags() -> str:
     from .peers.c_kernel import FLAGS
 
     return " ".join(("gcc", *FLAGS))
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

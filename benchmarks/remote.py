@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .peers import Way
-from .problem import Problem
-from .verify import WrongAnswer
+from .suites import Entry, WrongAnswer
 from .workbench import Prepared, Sample
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -29,10 +27,16 @@ class Remote:
 
     - `cpus`: the cores it may use (`None`: as this process).
     - `devices`: host devices for JAX to show.
+    - `suite`: which benchmark's problems and ways it knows.
     """
 
     def __init__(
-        self, *, bits: int, cpus: tuple[int, ...] | None, devices: int = 1
+        self,
+        *,
+        bits: int,
+        cpus: tuple[int, ...] | None,
+        devices: int = 1,
+        suite: str = "ensembles",
     ) -> None:
         environment = dict(os.environ)
         # Everything here is a measurement of the CPU, also where there is a GPU.
@@ -43,7 +47,7 @@ class Remote:
         environment.pop("JAX_ENABLE_X64", None)
         if cpus is not None:
             environment.update(dict.fromkeys(THREADS, str(len(cpus))))
-        settings = {"cpus": cpus, "x64": bits == 64}
+        settings = {"cpus": cpus, "x64": bits == 64, "suite": suite}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", json.dumps(settings)],
             cwd=_ROOT,
@@ -80,14 +84,18 @@ class Remote:
             )
         return json.loads(line)
 
-    def prepare(self, way: Way, problem: Problem) -> Prepared:
+    def prepare(self, way: Entry, problem: Any, **limits: Any) -> Prepared:
         """Prepare and check `way` over there; see `Workbench.prepare`."""
         answer = self._ask(
-            do="prepare", key=way.key, problem=dataclasses.asdict(problem)
+            do="prepare",
+            key=way.key,
+            problem=dataclasses.asdict(problem),
+            limits=limits,
         )
         if "wrong" in answer:
             raise WrongAnswer(f"{way.label} on {problem}: {answer['wrong']}")
-        return Prepared(**answer)
+        run = answer.pop("run")
+        return Prepared(**answer, run=None if run is None else Sample(**run))
 
     def time(self, key: str) -> Sample:
         """Time a prepared way over there."""

@@ -53,18 +53,24 @@ the float64 reference, and the largest that its error budget allows.
 """
 
 
-def plain(label: str) -> str:
-    """Return a label of a row without its Markdown."""
-    return label.replace("*", "").replace("`", "")
+def describe_run(results: dict[str, Any]) -> str:
+    """Return what every report says of the run it shows."""
+    where = results["machine"]
+    versions = ", ".join(f"{name} {v}" for name, v in results["versions"].items())
+    return f"""Written by `{results["command"]}`; do not edit.
+
+- Date: {results["date"]}; the run took {results["minutes"]} minutes.
+- Machine: {where["processor"]} ({where["vectors"]}), {where["cores"]} cores,
+  {where["system"]}.
+- Versions: {versions}."""
 
 
 def _head(results: dict[str, Any]) -> str:
-    plan, where = results["plan"], results["machine"]
+    plan = results["plan"]
     sizes = sorted({group["size"] for group in results["groups"]})
     steps = ", ".join(
         f"{plan['steps'].get(n, plan['steps'].get(str(n)))} (n = {n})" for n in sizes
     )
-    versions = ", ".join(f"{name} {v}" for name, v in results["versions"].items())
     warning = ""
     if results["quick"]:
         warning = (
@@ -73,12 +79,7 @@ def _head(results: dict[str, Any]) -> str:
         )
     return f"""# Ensembles: {plan["lanes"]} lanes of x' = W tanh(x) by RK4
 
-{warning}Written by `{results["command"]}`; do not edit.
-
-- Date: {results["date"]}; the run took {results["minutes"]} minutes.
-- Machine: {where["processor"]} ({where["vectors"]}), {where["cores"]} cores,
-  {where["system"]}.
-- Versions: {versions}.
+{warning}{describe_run(results)}
 - C: `{results["c_flags"]}`, with 256-bit or 512-bit vectors preferred, one thread.
 - Steps of RK4, of length 2⁻⁷: {steps}.
   Every way but the adaptive one does the same at each step; where 1000 would take
@@ -127,7 +128,7 @@ def _advantage(groups: list[dict[str, Any]]) -> str:
         ["vmapped diffrax RK4", *_cells(groups, against_diffrax)],
         ["fastest other row", *_cells(groups, against_best)],
     ]
-    return _table(["ours against", *_size_heads(groups)], rows)
+    return table(["ours against", *_size_heads(groups)], rows)
 
 
 def _relative(groups: list[dict[str, Any]], base: str, clock: str = "cpu") -> str:
@@ -146,10 +147,10 @@ def _relative(groups: list[dict[str, Any]], base: str, clock: str = "cpu") -> st
             floor = _median(group, base, clock)
             if key == base:
                 return f"1.00 ({_nanoseconds(time)})"
-            return _nanoseconds(time) if floor is None else _ratio(time / floor)
+            return _nanoseconds(time) if floor is None else ratio(time / floor)
 
         rows.append([label, setting, *_cells(groups, cell)])
-    return _table(["way", "setting", *_size_heads(groups)], rows)
+    return table(["way", "setting", *_size_heads(groups)], rows)
 
 
 def _details(group: dict[str, Any]) -> str:
@@ -182,7 +183,7 @@ def _details(group: dict[str, Any]) -> str:
         "first",
         "error",
     ]
-    return f"{title}\n\n{_table(head, rows)}"
+    return f"{title}\n\n{table(head, rows)}"
 
 
 def _row(group: dict[str, Any], key: str) -> dict[str, Any] | None:
@@ -217,7 +218,8 @@ def _cells(
     return cells
 
 
-def _ratio(value: float) -> str:
+def ratio(value: float) -> str:
+    """Return a ratio, to a hundredth below ten."""
     return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
@@ -225,6 +227,7 @@ def _nanoseconds(value: float) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

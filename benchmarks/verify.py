@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from .problem import STEP, Problem, checked_lanes, reference_steps
+from .suites import WrongAnswer
 
 #: How a candidate advances: the classical RK4 of the reference; another method of
 #: order 4 or more with the same steps; or steps of its own choice.
@@ -16,10 +17,6 @@ Method = Literal["rk4", "other", "adaptive"]
 #: made early grows by shear, about linearly in time. Measured growth of a small
 #: perturbation over the longest span is below 8 at every size.
 GROWTH = 10.0
-
-
-class WrongAnswer(AssertionError):
-    """A candidate's final state is further from the reference than it may be."""
 
 
 @lru_cache(maxsize=4)

@@ -24,18 +24,18 @@ def _serve(settings: dict[str, Any]) -> None:
 
     import dataclasses
 
-    from .peers import BY_KEY
-    from .problem import Problem
-    from .verify import WrongAnswer
+    from .suites import WrongAnswer, load
     from .workbench import Workbench
 
+    suite = load(settings["suite"])
     bench = Workbench()
     for line in sys.stdin:
         command = json.loads(line)
         try:
             if command["do"] == "prepare":
-                problem = Problem(**command["problem"])
-                done = bench.prepare(BY_KEY[command["key"]], problem)
+                problem = suite.problem(**command["problem"])
+                way = suite.ways[command["key"]]
+                done = bench.prepare(way, problem, **command["limits"])
                 answer = dataclasses.asdict(done)
             elif command["do"] == "time":
                 answer = dataclasses.asdict(bench.time(command["key"]))

@@ -1,5 +1,7 @@
 """The peers, one a file. Each imports its library only when it is prepared."""
 
+from ..problem import Problem
+from ..suites import Suite
 from . import (
     c_kernel,
     diffrax_peer,
@@ -10,7 +12,7 @@ from . import (
     scipy_peer,
     torch_peer,
 )
-from ._way import Candidate, NotInstalled, Way
+from ._way import Way
 
 #: All rows, in the order of the tables.
 WAYS: tuple[Way, ...] = (
@@ -26,4 +28,6 @@ WAYS: tuple[Way, ...] = (
 
 BY_KEY: dict[str, Way] = {way.key: way for way in WAYS}
 
-__all__ = ["BY_KEY", "WAYS", "Candidate", "NotInstalled", "Way"]
+SUITE = Suite(Problem, BY_KEY)
+
+__all__ = ["BY_KEY", "SUITE", "WAYS", "Way"]

@@ -2,28 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from ..problem import Problem
-from ..verify import Method
-
-
-class NotInstalled(Exception):
-    """The machine lacks what this way needs."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """One way, ready to run on one problem.
-
-    - `run`: does all the work and returns when it is done.
-    - `states`: from what `run` returned to the final states `(lanes, n)`, untimed.
-    """
-
-    run: Callable[[], Any]
-    states: Callable[[Any], np.ndarray]
+from ..suites import Candidate, Verdict
+from ..verify import Method, check_answer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +33,14 @@ class Way:
     sizes: tuple[int, ...] | None = None
     lanes: int | None = None
     own_weights: bool = False
+
+    def share(self, problem: Problem) -> Problem:
+        """Return the part of `problem` that this way does."""
+        return problem if self.lanes is None else problem.part(self.lanes)
+
+    def check(self, problem: Problem, states: Callable[[], np.ndarray]) -> Verdict:
+        """Compare final states `(lanes, n)` with the reference."""
+        return Verdict(*check_answer(problem, self.method, states))
 
     def takes(self, problem: Problem) -> bool:
         """Whether this way can do `problem`."""

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ..problem import STEP, Problem
-from ._way import Candidate, NotInstalled, Way
+from ..suites import Candidate, NotInstalled
+from ._way import Way
 
 _SOURCE = Path(__file__).with_name("rk4.c")
 

@@ -6,7 +6,8 @@ from functools import partial
 import numpy as np
 
 from ..problem import STEP, Problem
-from ._way import Candidate, Way
+from ..suites import Candidate
+from ._way import Way
 
 
 def _prepare(problem: Problem, fastmath: bool) -> Candidate:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..problem import STEP, Problem
-from ._way import Candidate, Way
+from ..suites import Candidate
+from ._way import Way
 
 #: Bytes of one array of a chunk: six of them stay in a 1 MB level-2 cache, and
 #: fewer, larger chunks would spend less on calls only where n is small.

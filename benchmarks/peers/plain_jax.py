@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from ..problem import STEP, Problem
-from ._way import Candidate, Way
+from ..suites import Candidate
+from ._way import Way
 
 
 def _rk4(slope: Callable[[Any], Any], y: Any) -> Any:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from ..problem import STEP, Problem
-from ._way import Candidate, Way
+from ..suites import Candidate
+from ._way import Way
 
 #: Steps of length h as long as no error estimate refuses one.
 _SAME_STEPS: dict[str, Any] = {

@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from ..problem import STEP, Problem
-from ._way import Candidate, NotInstalled, Way
+from ..suites import Candidate, NotInstalled
+from ._way import Way
 
 #: Steps in one compiled function: Python's part of each call is then small.
 _BLOCK = 10

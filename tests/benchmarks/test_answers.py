@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from benchmarks import ensembles
-from benchmarks.peers import BY_KEY, Candidate, NotInstalled, Way
+from benchmarks.peers import BY_KEY, Way
 from benchmarks.problem import Problem, checked_lanes, reference_steps
 from benchmarks.remote import Remote
-from benchmarks.verify import WrongAnswer, check_answer, tolerance
+from benchmarks.suites import Candidate, NotInstalled, WrongAnswer
+from benchmarks.verify import check_answer, tolerance
 from benchmarks.workbench import Prepared, Sample, Workbench
 
 PROBLEM = Problem(size=8, bits=32, lanes=40, steps=60)

@@ -1,0 +1,75 @@
+"""diffrax's adjoints, lanes last; and its default as users write it, vmapped."""
+
+from functools import partial
+from typing import Any
+
+from ..problem import Problem
+from ..schemes import as_matrix
+from ._way import Differentiate, GradientWay
+
+
+def _build(problem: Problem, adjoint: str, *, vmapped: bool = False) -> Differentiate:
+    import diffrax
+    import jax
+    import jax.numpy as jnp
+
+    # diffrax has no classical RK4: users write its tableau, as our package does.
+    from ctrnn_jax import RK4
+
+    def solve(weight: Any, y0: Any) -> Any:
+        solution = diffrax.diffeqsolve(
+            diffrax.ODETerm(lambda t, y, weight: weight @ jnp.tanh(y)),
+            RK4(),
+            t0=0.0,
+            t1=problem.duration,
+            dt0=problem.step,
+            y0=y0,
+            args=weight,
+            saveat=diffrax.SaveAt(t1=True),
+            adjoint=getattr(diffrax, adjoint)(),
+            # One more than is needed: diffrax asks for it.
+            max_steps=problem.steps + 1,
+        )
+        assert solution.ys is not None
+        return solution.ys[0]
+
+    def loss(parameter: Any, y0: Any, projection: Any) -> Any:
+        weight = as_matrix(problem, parameter)
+        run = jax.vmap(solve, in_axes=(None, 0)) if vmapped else solve
+        return jnp.sum(projection * run(weight, y0))
+
+    return jax.grad(loss, argnums=(0, 1))
+
+
+WAYS = (
+    GradientWay(
+        "diffrax",
+        "diffrax RK4, `RecursiveCheckpointAdjoint`, state (n, B)",
+        "tuned",
+        partial(_build, adjoint="RecursiveCheckpointAdjoint"),
+        "rk4",
+    ),
+    GradientWay(
+        "diffrax-vmap",
+        "diffrax RK4, `RecursiveCheckpointAdjoint`, vmapped",
+        "default",
+        partial(_build, adjoint="RecursiveCheckpointAdjoint", vmapped=True),
+        "rk4",
+        lanes_first=True,
+    ),
+    GradientWay(
+        "diffrax-direct",
+        "diffrax RK4, `DirectAdjoint`, state (n, B)",
+        "tuned",
+        partial(_build, adjoint="DirectAdjoint"),
+        "rk4",
+    ),
+    GradientWay(
+        "diffrax-backsolve",
+        "diffrax RK4, `BacksolveAdjoint`, state (n, B)",
+        "tuned",
+        partial(_build, adjoint="BacksolveAdjoint"),
+        "rk4",
+        standing="rebuilt",
+    ),
+)
