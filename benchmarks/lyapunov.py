@@ -14,10 +14,9 @@ import numpy as np
 
 from . import machine
 from .lyapunov_peers import QR_STEPS, STEP, WAYS, LyapunovProblem, LyapunovWay
-from .peers import Candidate, NotInstalled
 from .race import Entrant, Spread, race
 from .remote import THREADS, allowed_cpus
-from .verify import WrongAnswer
+from .suites import Candidate, NotInstalled, WrongAnswer
 from .workbench import Sample
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -68,7 +67,7 @@ def reference(problem: LyapunovProblem) -> np.ndarray:
     )
     way = next(way for way in WAYS if way.key == "numpy-loop")
     candidate = way.prepare(double)
-    return candidate.states(candidate.run())
+    return candidate.answer(candidate.run())
 
 
 def check_exponents(problem: LyapunovProblem, found: np.ndarray) -> tuple[float, float]:
@@ -117,7 +116,7 @@ def measure(
             continue
         result = candidate.run()
         row["first_seconds"] = round(time.perf_counter() - start, 2)
-        row["error"], row["allowed"] = check_exponents(part, candidate.states(result))
+        row["error"], row["allowed"] = check_exponents(part, candidate.answer(result))
         ready[way.key] = candidate, part
     entrants = [
         Entrant(key, lambda run=candidate.run: _time(run))

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .peers import Candidate
 from .problem import Problem
+from .suites import Candidate
 
 STEP = 2.0**-5
 QR_STEPS = 8

@@ -106,13 +106,16 @@ class ReversibleAdjoint(diffrax.AbstractAdjoint):
             "adjoint=diffrax.RecursiveCheckpointAdjoint()."
         )
 
-    def refuse(
+    def accept(
         self,
         model: object,
         solver: diffrax.AbstractSolver,
         options: dict[str, object],
-    ) -> None:
-        """Raise `ValueError` for what cannot be undone; `options` must be `None`."""
+    ) -> tuple[AbstractField, CoordinateSplitting | Leapfrog]:
+        """Return what can be undone, the model and the solver, as they are.
+
+        **Raises:** `ValueError` for another, and for `options` that are not `None`.
+        """
         if not isinstance(solver, CoordinateSplitting | Leapfrog):
             raise ValueError(
                 "ReversibleAdjoint undoes CoordinateSplitting and Leapfrog, got "
@@ -131,6 +134,7 @@ class ReversibleAdjoint(diffrax.AbstractAdjoint):
                 "from ts[0] to ts[-1] and saves at ts. Drop it, or use "
                 "adjoint=diffrax.RecursiveCheckpointAdjoint()."
             )
+        return model, solver
 
 
 def choose_adjoint(
@@ -192,7 +196,7 @@ def solve_reversibly(
     y0: State,
     inputs: PyTree,
     origin: Float[Array, ""],
-    step: Float[Array, ""],
+    step: Float[Array, ""] | np.ndarray,
     counts: Int[Array, " time"],
     solver: CoordinateSplitting | Leapfrog,
     adjoint: ReversibleAdjoint,
@@ -211,7 +215,7 @@ def solve_reversibly(
     if field.weight.independent_sets is None:
         scheme = scheme.fitted(size)
         field, y0 = _padded(field, y0, -size % scheme.block_size)
-    motion = Motion(field, inputs, origin, step)
+    motion = Motion(field, inputs, origin, jnp.asarray(step))
     bounds = counts * len(scheme.fractions)
     saved, spilt = _solve((motion, y0), scheme, adjoint.storage(y0.dtype), bounds)
     return saved[:, :size], jnp.any(spilt[:size], axis=0)
@@ -222,20 +226,26 @@ def _padded(
 ) -> tuple[AbstractField, Float[Array, "padded *batch"]]:
     """Return a field with a dense weight, and `excess` neurons that touch no other."""
     weight = DenseWeight(
-        field.weight.as_matrix(), field.weight.is_skew, field.weight.has_zero_diagonal
+        matrix=field.weight.as_matrix(),
+        is_skew=field.weight.is_skew,
+        has_zero_diagonal=field.weight.has_zero_diagonal,
     )
 
-    def pad(array: Array | None, axes: int = 1) -> Array | None:
-        if array is None or not excess:
+    def pad(array: Array, axes: int = 1) -> Array:
+        if not excess:
             return array
         widths = [(0, excess if axis < axes else 0) for axis in range(array.ndim)]
         return jnp.pad(array, widths)
 
     weight = eqx.tree_at(lambda w: w.matrix, weight, pad(weight.matrix, 2))
+    drives = [
+        None if array is None else pad(array)
+        for array in (field.bias, field.input_weight)
+    ]
     field = eqx.tree_at(
         lambda f: (f.weight, f.bias, f.input_weight),
         field,
-        (weight, pad(field.bias), pad(field.input_weight)),
+        (weight, *drives),
         is_leaf=lambda leaf: leaf is None,
     )
     return field, pad(y0)

@@ -7,8 +7,7 @@ import pytest
 
 from benchmarks import lyapunov
 from benchmarks.lyapunov_peers import WAYS, LyapunovProblem, LyapunovWay
-from benchmarks.peers import Candidate
-from benchmarks.verify import WrongAnswer
+from benchmarks.suites import Candidate, WrongAnswer
 
 PROBLEM = LyapunovProblem(size=3, count=2, bits=64, lanes=3, intervals=3)
 TINY = lyapunov.Plan(intervals=3, seconds=0.01, fewest=1, most=1, lanes=3)
