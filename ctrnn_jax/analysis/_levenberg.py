@@ -18,8 +18,8 @@ def descend(f: Callable, y0: Float[Array, " n"], max_steps: int) -> Float[Array,
     factors, and are taken only if the speed falls. Ends where a step is below eps^0.6
     of the state: a root is then left to Newton's method.
 
-    `optimistix.LevenbergMarquardt` does the same; it does not take a float32 state
-    where JAX has x64 on, and compiles four times as long.
+    `optimistix.LevenbergMarquardt` does the same, but does not take a float32 state
+    where JAX has x64 on.
     """
     eps = float(jnp.finfo(y0.dtype).eps)
     eye = jnp.eye(y0.shape[0], dtype=y0.dtype)

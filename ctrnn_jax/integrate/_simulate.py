@@ -25,8 +25,8 @@ from ._reversible import (
     ReversibleAdjoint,
     choose_adjoint,
     counts_on_steps,
-    solve_reversibly,
 )
+from ._reversible_solve import solve_reversibly
 from ._splitting import CoordinateSplitting, Leapfrog
 
 _ADAPTIVE_MAX_STEPS = 2**16
@@ -232,7 +232,14 @@ def _solve_reversibly(
 ) -> diffrax.Solution:
     times = check_increasing(jnp.asarray(ts, y0.dtype))
     ys, lost = solve_reversibly(
-        model, y0, inputs, times[0], grid.step, counts, solver, adjoint
+        model,
+        y0,
+        inputs,
+        times[0],
+        grid.step,
+        counts,
+        solver,
+        adjoint.storage(y0.dtype),
     )
     result = mark_nonfinite(lost, RESULTS.successful)
     solution = diffrax.Solution(
