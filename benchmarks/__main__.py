@@ -1,6 +1,7 @@
 """The command line of the benchmarks."""
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ _EXAMPLES = """examples:
   python -m benchmarks ensembles --quick
   python -m benchmarks ensembles            the committed table; about 15 minutes
   python -m benchmarks gradients            the same of gradients; about 25 minutes
+  python -m benchmarks lyapunov             the committed table; about 7 minutes
+  python -m benchmarks phase-diagram        the committed diagram; about half an hour
   python -m benchmarks check                what CI runs; under a minute
 """
 
@@ -55,6 +58,30 @@ def build_parser() -> argparse.ArgumentParser:
             help="where to; default: benchmarks/results for a full run, else "
             "results/benchmarks, so that part of a table never replaces the whole",
         )
+    lyapunov = commands.add_parser(
+        "lyapunov", help="measure Lyapunov spectra, and write lyapunov.md and .json"
+    )
+    lyapunov.add_argument(
+        "--quick", action="store_true", help="few repetitions of short orbits"
+    )
+    lyapunov.add_argument(
+        "--output", type=Path, metavar="DIR", help="where to; default: as above"
+    )
+    diagram = commands.add_parser(
+        "phase-diagram", help="kinds of motion by size and energy; resumes"
+    )
+    diagram.add_argument(
+        "--seconds",
+        type=float,
+        default=math.inf,
+        help="stop after about so long; the same command goes on from there",
+    )
+    diagram.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where to; default: benchmarks/results",
+    )
     commands.add_parser("check", help="compilation counts and a generous ratio")
     return parser
 
@@ -74,8 +101,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _ensembles(arguments, argv)
     if arguments.command == "gradients":
         return _gradients(arguments, argv)
+    if arguments.command == "lyapunov":
+        from .lyapunov import launch
+
+        folder = arguments.output or _default_folder(whole=not arguments.quick)
+        command = " ".join(("python -m benchmarks", *argv))
+        quick = ["--quick"] if arguments.quick else []
+        return launch([*quick, str(folder.resolve()), command])
+    if arguments.command == "phase-diagram":
+        return _phase_diagram(arguments)
     parser.print_help()
     return 0
+
+
+def _default_folder(*, whole: bool) -> Path:
+    """Return the folder of committed results only for whole tables."""
+    return _HERE / "results" if whole else _ROOT / "results" / "benchmarks"
 
 
 def _list() -> int:
@@ -126,9 +167,7 @@ def _measure(
     """Run a benchmark and write its report; return the exit code."""
     from .suites import WrongAnswer
 
-    folder = arguments.output
-    if folder is None:
-        folder = _HERE / "results" if whole else _ROOT / "results" / "benchmarks"
+    folder = arguments.output or _default_folder(whole=whole)
     command = " ".join(("python -m benchmarks", *argv))
     try:
         results = benchmark.run(*plan, command=command, quick=arguments.quick)
@@ -137,6 +176,21 @@ def _measure(
         return 1
     benchmark.write(results, folder)
     print(folder / f"{results['benchmark']}.md")
+    return 0
+
+
+def _phase_diagram(arguments: argparse.Namespace) -> int:
+    from . import phase_diagram, phase_diagram_report
+
+    work = _ROOT / "results" / "phase_diagram"
+    done = phase_diagram.run(work, arguments.seconds)
+    # A diagram with gaps never replaces the whole one.
+    folder = arguments.output or (_HERE / "results" if done else work)
+    print(
+        phase_diagram_report.write(work, folder, "python -m benchmarks phase-diagram")
+    )
+    if not done:
+        print("not all networks are done; run the same command again", file=sys.stderr)
     return 0
 
 

@@ -14,11 +14,11 @@ from .workbench import Prepared, Sample
 _ROOT = Path(__file__).resolve().parent.parent
 
 #: Each library reads its own; the cores allowed would do for most of them.
-_THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
+THREADS = (
+    "OMP_NUMTHREADS",
+    "OPENBLAS_NUMTHREADS",
+    "MKL_NUMTHREADS",
+    "NUMBA_NUMTHREADS",
 )
 
 
@@ -46,7 +46,7 @@ class Remote:
         )
         environment.pop("JAX_ENABLE_X64", None)
         if cpus is not None:
-            environment.update(dict.fromkeys(_THREADS, str(len(cpus))))
+            environment.update(dict.fromkeys(THREADS, str(len(cpus))))
         settings = {"cpus": cpus, "x64": bits == 64, "suite": suite}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", json.dumps(settings)],

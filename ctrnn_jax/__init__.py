@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ._results import RESULTS
+    from .analysis import LyapunovSpectrum, lyapunov_spectrum
     from .fields import (
         AbstractActivation,
         Arctan,
@@ -81,6 +82,7 @@ __all__ = [
     "Leapfrog",
     "Linear",
     "LowRankSkew",
+    "LyapunovSpectrum",
     "MaxChange",
     "Maximum",
     "Mean",
@@ -102,6 +104,7 @@ __all__ = [
     "drift",
     "energy",
     "is_conservative",
+    "lyapunov_spectrum",
     "materialise",
     "simulate",
     "simulate_ensemble",
@@ -109,7 +112,14 @@ __all__ = [
 
 if not TYPE_CHECKING:
     # Where the names above live, searched in this order.
-    _ROOMS = ("_results", "matrices", "fields", "integrate", "invariants")
+    _ROOMS = (
+        "_results",
+        "matrices",
+        "fields",
+        "integrate",
+        "invariants",
+        "analysis",
+    )
 
     def __getattr__(name):
         if name not in __all__ and name not in _ROOMS:

@@ -13,64 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from ._run import _help
+from ._run._analysis_keys import ANALYSIS_KEYS
 from ._run._errors import ExitCode, UsageError
-from ._run._keys import KEYS
-
-_EXIT_CODES = """exit codes:
-  0    done
-  1    numerical failure of every lane (with --strict, of any)
-  2    bad usage: the message names the key or option and what is allowed
-  3    cannot read or write: permission, full disk
-  4    unexpected error, please report it (--debug shows where)
-  130  interrupted; the same command goes on from there
-"""
-
-_EXAMPLES = """examples:
-  ctrnn simulate --size 8 --t1 200
-  ctrnn simulate spec.toml --out results/run.npz
-  ctrnn reproduce --quick
-"""
-
-_SIMULATE_EXAMPLES = """examples:
-  two neurons from a given state, with the exact-energy method:
-    ctrnn simulate --matrix '[[0, 1], [-1, 0]]' --y0 '[1.5, 0]' \\
-        --solver discrete_gradient --t1 50 --out results/pair.npz
-  an ensemble of 64 random initial states of 16 neurons:
-    ctrnn simulate --size 16 --batch 64 --y0-seed 7 --out results/ensemble.npz
-  from a file, with one key changed:
-    ctrnn simulate spec.toml --dt0 0.01 --out results/fine.npz
-
-a file (every key has a flag, and flags win):
-    [weight]
-    kind = "skew_symmetric"
-    size = 8
-    scale = 1.5
-    [initial]
-    batch = 16
-    seed = 3
-    [time]
-    t1 = 500.0
-    dt0 = 0.02
-    saves = 5001
-
-A run that was interrupted goes on when the same command is given again, and ends
-with the same file bit for bit. Exit codes: see `ctrnn --help`.
-"""
-
-_REPRODUCE_EXAMPLES = """examples:
-  ctrnn reproduce                      all claims, into results/report.html
-  ctrnn reproduce C1 C3 --quick        two of them, at a reduced size
-  ctrnn reproduce --fresh              without what earlier runs left
-
-A run that was interrupted goes on with the claims that are missing when the same
-command is given again. Exit codes: see `ctrnn --help`.
-"""
-
-_BENCH_EXAMPLES = """examples:
-  ctrnn bench list                  in a clone of the repository
-  ctrnn bench ensembles --quick
-  ctrnn bench -- --help             what the benchmarks accept
-"""
+from ._run._keys import KEYS, Key
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="ctrnn",
         description="Oscillatory continuous-time recurrent networks.",
-        epilog=f"{_EXAMPLES}\n{_EXIT_CODES}",
+        epilog=f"{_help.EXAMPLES}\n{_help.EXIT_CODES}",
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -109,7 +55,9 @@ def build_parser() -> argparse.ArgumentParser:
         )
 
     reproduce = add(
-        "reproduce", "test the paper's claims and write a report", _REPRODUCE_EXAMPLES
+        "reproduce",
+        "test the paper's claims and write a report",
+        _help.REPRODUCE_EXAMPLES,
     )
     reproduce.add_argument(
         "claims", nargs="*", metavar="CLAIM", help="C1 to C4; default: all"
@@ -125,12 +73,19 @@ def build_parser() -> argparse.ArgumentParser:
 
     simulate = add(
         "simulate", "solve a network and write its samples and a figure",
-        _SIMULATE_EXAMPLES,
+        _help.SIMULATE_EXAMPLES,
     )  # fmt: skip
     _add_simulate_options(simulate)
     simulate.set_defaults(run=_simulate)
 
-    bench = add("bench", "run the benchmarks of the repository", _BENCH_EXAMPLES)
+    analyse = add(
+        "analyse", "say what kind of orbit a network makes, with the evidence",
+        _help.ANALYSE_EXAMPLES,
+    )  # fmt: skip
+    _add_analyse_options(analyse)
+    analyse.set_defaults(run=_analyse)
+
+    bench = add("bench", "run the benchmarks of the repository", _help.BENCH_EXAMPLES)
     bench.set_defaults(run=_bench)
     return parser
 
@@ -149,21 +104,50 @@ def _add_simulate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="fail if any lane fails, not only if all"
     )
+    _add_keys(parser, KEYS)
+
+
+def _add_analyse_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("spec", nargs="?", type=Path, help="a TOML file")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/analysis.npz"), metavar="FILE.npz",
+        help="where to, with a .json and a .png beside it; default: "
+        "results/analysis.npz",
+    )  # fmt: skip
+    parser.add_argument(
+        "--json", action="store_true", help="print the evidence as JSON, not a table"
+    )
+    parser.add_argument("--no-figure", action="store_true", help="draw no figure")
+    parser.add_argument(
+        "--fresh", action="store_true",
+        help="replace an earlier result, drop an earlier checkpoint",
+    )  # fmt: skip
+    parser.add_argument(
+        "--strict", action="store_true",
+        help="fail if any part has no answer, or the orbit is undecided",
+    )  # fmt: skip
+    _add_keys(parser, ANALYSIS_KEYS)
+
+
+def _add_keys(parser: argparse.ArgumentParser, keys: tuple[Key, ...]) -> None:
+    """Add a flag for each key of a specification, in a group a section."""
     groups = {}
-    for key in KEYS:
+    for key in keys:
         if key.section not in groups:
             groups[key.section] = parser.add_argument_group(f"[{key.section}]")
         text = key.help
         if key.choices:
             text += f"; one of {', '.join(key.choices)}"
-        if key.default is not None:
+        if key.default is not None and key.kind != "switch":
             text += f"; default {key.default}"
         if key.flag != "--" + key.name.replace("_", "-"):
             text += f" (in a file: {key.name})"
+        shape: dict = {"metavar": key.kind.upper()}
+        if key.kind == "switch":
+            shape = {"action": "store_const", "const": "true"}
         groups[key.section].add_argument(
-            key.flag, dest=key.path, metavar=key.kind.upper(), help=text,
-            default=argparse.SUPPRESS,
-        )  # fmt: skip
+            key.flag, dest=key.path, help=text, default=argparse.SUPPRESS, **shape
+        )
 
 
 class _Version(argparse.Action):
@@ -226,8 +210,9 @@ def _fail(message: str, code: int) -> int:
 def _unknown_option(option: str, command: str) -> str:
     from ._run._values import nearest
 
-    known = [key.flag for key in KEYS] if command == "simulate" else []
-    known += ["--out", "--fresh", "--quick", "--quiet", "--debug", "--strict"]
+    keys = {"simulate": KEYS, "analyse": ANALYSIS_KEYS}.get(command, ())
+    known = [key.flag for key in keys]
+    known += ["--out", "--fresh", "--quick", "--quiet", "--debug", "--strict", "--json"]
     name = option.split("=")[0]
     return f"unknown option {name}.{nearest(name, known)} See `ctrnn {command} --help`."
 
@@ -256,12 +241,35 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
+def _given(arguments: argparse.Namespace, keys: tuple[Key, ...]) -> dict[str, str]:
+    """Return the text of each key's flag that was given, by dotted name."""
+    paths = {key.path for key in keys}
+    return {name: text for name, text in vars(arguments).items() if name in paths}
+
+
+def _analyse(arguments: argparse.Namespace) -> int:
+    from ._run._analysis_config import load_analysis_config
+
+    config = load_analysis_config(arguments.spec, _given(arguments, ANALYSIS_KEYS))
+
+    from ._run._analyse import run_analysis
+    from ._run._report import Report
+
+    return run_analysis(
+        config,
+        arguments.out,
+        figure=not arguments.no_figure,
+        fresh=arguments.fresh,
+        strict=arguments.strict,
+        as_json=arguments.json,
+        report=Report(quiet=arguments.quiet),
+    )
+
+
 def _simulate(arguments: argparse.Namespace) -> int:
     from ._run._config import load_config
 
-    paths = {key.path for key in KEYS}
-    flags = {name: text for name, text in vars(arguments).items() if name in paths}
-    config = load_config(arguments.spec, flags)
+    config = load_config(arguments.spec, _given(arguments, KEYS))
 
     from ._run._report import Report
     from ._run._simulate import run_simulation

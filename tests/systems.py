@@ -11,6 +11,13 @@ from scipy.special import ellipj, ellipk, ellipkm1
 #: Their sum is the divergence, -(sigma + 1 + beta).
 LORENZ_EXPONENTS = (0.9056, 0.0, -14.5723)
 
+#: Of the Rössler system at a = b = 0.2, c = 5.7 (Sprott 2003, Chaos and Time-Series
+#: Analysis, appendix A).
+ROESSLER_EXPONENTS = (0.0714, 0.0, -5.3943)
+#: Of the chaotic sea of Hénon and Heiles at energy 1/8 (Skokos 2010, The Lyapunov
+#: characteristic exponents and their computation, §5).
+HENON_HEILES_EXPONENT = 0.047
+
 
 def rotation(angular_frequency=1.0):
     """W of the two-neuron oscillator, shape (2, 2)."""
@@ -74,3 +81,20 @@ def lorenz(t, y, args=None):
     """The Lorenz (1963) system at sigma = 10, rho = 28, beta = 8/3."""
     x, v, z = y
     return jnp.stack([10.0 * (v - x), x * (28.0 - z) - v, x * v - 8.0 / 3.0 * z])
+
+
+def roessler(t, y, args=None):
+    """The Rössler (1976) system at a = b = 0.2, c = 5.7."""
+    x, v, z = y
+    return jnp.stack([-v - z, x + 0.2 * v, 0.2 + z * (x - 5.7)])
+
+
+def henon_heiles(t, y, args=None):
+    """The Hénon–Heiles (1964) Hamiltonian system on (q1, q2, p1, p2)."""
+    q1, q2, p1, p2 = y
+    return jnp.stack([p1, p2, -q1 - 2 * q1 * q2, -q2 - q1**2 + q2**2])
+
+
+def henon_heiles_start(energy, q2, p2):
+    """State of that energy on the section q1 = 0, p1 > 0, shape (4,)."""
+    return np.array([0.0, q2, np.sqrt(2 * energy - p2**2 - q2**2 + 2 * q2**3 / 3), p2])

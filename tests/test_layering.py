@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "sweep": BASE,
     "plot": BASE,
 }
-MAY_IMPORT["_run"] = MODELS | {"integrate", "invariants", "plot"}
+MAY_IMPORT["_run"] = MODELS | {"integrate", "invariants", "analysis", "plot"}
 MAY_IMPORT["reproduce"] = {*MAY_IMPORT, ""} - {"_run"}
 MAY_IMPORT["cli"] = {*MAY_IMPORT, ""}
 MAY_IMPORT["__main__"] = {"cli"}

@@ -123,5 +123,5 @@ def _build_y0(config: Config, dtype: jnp.dtype) -> Float[Array, "batch n"]:
         return jnp.asarray(config.arrays["initial.y0"], dtype)
     # Another stream than the weight's, so that equal seeds are not one draw.
     key = jax.random.fold_in(jax.random.key(values["initial.seed"]), 1)
-    shape = (values["initial.batch"], values["weight.size"])
+    shape = (values.get("initial.batch", 1), values["weight.size"])
     return values["initial.scale"] * jax.random.normal(key, shape, dtype)

@@ -7,11 +7,14 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from ._errors import RefusedError
 from ._files import write_atomically
+
+Arrays: TypeAlias = dict[str, np.ndarray]
 
 _MAGIC = b"ctrnn segment 1\n"
 _DIGEST = 64
@@ -80,17 +83,29 @@ class Checkpoint:
 
         `None` without a remark: it is not there. With one: it is damaged.
         """
+        arrays, remark = self.load_arrays(index)
+        if arrays is not None:
+            segment = Segment(arrays["ys"], arrays["energy"], arrays["status"])
+            if segment.ys.shape == shape:
+                return segment, None
+            remark = self._damaged(index)
+        if remark is None:
+            return None, None
+        start = f"segment {index}" if index else "zero"
+        return None, f"{remark}: going on from {start}."
+
+    def load_arrays(
+        self, index: int
+    ) -> tuple[dict[str, np.ndarray] | None, str | None]:
+        """Return what was saved as this segment, or `None`, and what is wrong with it.
+
+        `None` without a remark: it is not there.
+        """
         path = self._path(index)
         if not path.exists():
             return None, None
-        segment = self._read(path, index)
-        if segment is not None and segment.ys.shape == shape:
-            return segment, None
-        start = f"segment {index}" if index else "zero"
-        return None, (
-            f"The checkpoint {path} is damaged (its SHA-256 does not match): going on "
-            f"from {start}."
-        )
+        arrays = self._read(path, index)
+        return arrays, None if arrays is not None else self._damaged(index)
 
     def drop_from(self, index: int) -> None:
         """Delete this segment and all after it."""
@@ -100,8 +115,13 @@ class Checkpoint:
 
     def save(self, index: int, segment: Segment) -> None:
         """Write one segment, whole or not at all."""
+        names = ("ys", "energy", "status")
+        self.save_arrays(index, {name: getattr(segment, name) for name in names})
+
+    def save_arrays(self, index: int, arrays: Arrays) -> None:
+        """Write any arrays as a segment, whole or not at all."""
         buffer = io.BytesIO()
-        np.savez(buffer, ys=segment.ys, energy=segment.energy, status=segment.status)
+        np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]
         payload = buffer.getvalue()
         digest = self._digest(index, payload)
         write_atomically(
@@ -135,14 +155,18 @@ class Checkpoint:
         head = json.dumps([self.identity, index], sort_keys=True).encode()
         return hashlib.sha256(head + payload).hexdigest().encode()
 
-    def _read(self, path: Path, index: int) -> Segment | None:
+    def _damaged(self, index: int) -> str:
+        path = self._path(index)
+        return f"The checkpoint {path} is damaged (its SHA-256 does not match)"
+
+    def _read(self, path: Path, index: int) -> Arrays | None:
         data = path.read_bytes()
         start = len(_MAGIC) + _DIGEST
         payload = data[start:]
         if data[:start] != _MAGIC + self._digest(index, payload):
             return None
-        with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
-            return Segment(arrays["ys"], arrays["energy"], arrays["status"])
+        with np.load(io.BytesIO(payload), allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
 
 
 def differences(old: dict[str, object], new: dict[str, object]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ._errors import UsageError
-from ._keys import BY_FREQUENCY, BY_PATH, KEYS, SECTIONS
+from ._keys import BY_FREQUENCY, KEYS, Key, by_path, sections
 from ._values import check_value, from_flag, nearest
 
 #: Samples of one segment held on the device at most, in bytes.
@@ -54,20 +54,47 @@ def load_config(file: Path | None, flags: Mapping[str, str]) -> Config:
 
     **Raises:** `UsageError`, naming the key, what was given and what is allowed.
     """
+    given, sources = read_given(file, flags, KEYS)
+    values = complete(given, sources, KEYS)
+    t0, t1 = values["time.t0"], values["time.t1"]
+    if not t1 > t0:
+        raise UsageError(
+            f"{sources.get('time.t1', 'time.t1')} must be after time.t0 = {t0:g}, got "
+            f"{t1:g}."
+        )
+    if "initial.y0" in values:
+        values["initial.batch"] = len(values["initial.y0"])
+    if "run.segment" not in values:
+        width = (
+            values["initial.batch"]
+            * values["weight.size"]
+            * (8 if values["run.dtype"] == "float64" else 4)
+        )
+        intervals = values["time.saves"] - 1
+        most = max(_SEGMENT_BYTES // width, 1)
+        values["run.segment"] = min(-(-intervals // 50), most)
+    return as_config(values)
+
+
+def read_given(
+    file: Path | None, flags: Mapping[str, str], keys: tuple[Key, ...]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values given by file and flags, and how messages call each."""
     given: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for path, value in _read(file).items() if file is not None else ():
+    known = by_path(keys)
+    for path, value in _read(file, keys).items() if file is not None else ():
         source = f"{file}: {path}"
-        given[path] = check_value(BY_PATH[path], value, source)
+        given[path] = check_value(known[path], value, source)
         sources[path] = source
     for path, text in flags.items():
-        key = BY_PATH[path]
+        key = known[path]
         given[path] = check_value(key, from_flag(key, text), key.flag)
         sources[path] = key.flag
-    return _complete(given, sources)
+    return given, sources
 
 
-def _read(file: Path) -> dict[str, object]:
+def _read(file: Path, keys: tuple[Key, ...]) -> dict[str, object]:
     """Return the keys of a TOML file by dotted name, refusing unknown ones."""
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -77,18 +104,19 @@ def _read(file: Path) -> dict[str, object]:
         raise UsageError(f"{file} is not a text file.") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{file} is not valid TOML: {error}.") from None
-    found = {}
+    found, allowed_sections = {}, sections(keys)
     for section, table in tables.items():
-        if section not in SECTIONS:
-            homes = [key.path for key in KEYS if key.name == section]
+        if section not in allowed_sections:
+            homes = [key.path for key in keys if key.name == section]
             belongs = f" It belongs in a section: {', '.join(homes)}." if homes else ""
             raise UsageError(
                 f'{file}: unknown section "{section}"; allowed: '
-                f"{', '.join(SECTIONS)}.{belongs or nearest(section, SECTIONS)}"
+                f"{', '.join(allowed_sections)}."
+                f"{belongs or nearest(section, allowed_sections)}"
             )
         if not isinstance(table, dict):
             raise UsageError(f"{file}: {section} must be a table, [{section}].")
-        allowed = [key.name for key in KEYS if key.section == section]
+        allowed = [key.name for key in keys if key.section == section]
         for name, value in table.items():
             if name not in allowed:
                 raise UsageError(
@@ -99,10 +127,12 @@ def _read(file: Path) -> dict[str, object]:
     return found
 
 
-def _complete(given: dict[str, Any], sources: dict[str, str]) -> Config:
+def complete(
+    given: dict[str, Any], sources: dict[str, str], keys: tuple[Key, ...]
+) -> dict[str, Any]:
     """Check keys against each other and fill in the defaults."""
     merged: dict[str, Any] = {
-        key.path: key.default for key in KEYS if key.default is not None
+        key.path: key.default for key in keys if key.default is not None
     }
     merged |= given
     size = _size(given, sources)
@@ -110,26 +140,25 @@ def _complete(given: dict[str, Any], sources: dict[str, str]) -> Config:
     if "solver.name" not in given:
         diagonal = merged["weight.kind"] in ("gain_plus_skew", "unconstrained")
         merged["solver.name"] = "tsit5" if diagonal else "coordinate_splitting"
-    _refuse_idle(given, sources, merged)
+    known = by_path(keys)
+    _refuse_idle(given, sources, merged, known)
     for explicit, random in _INSTEAD_OF.items():
         _refuse_both(given, sources, explicit, random)
     values: dict[str, Any] = {
-        path: value for path, value in merged.items() if _means_something(path, merged)
+        path: value
+        for path, value in merged.items()
+        if _means_something(known[path], merged)
     }
     _fill_in(values, size)
-    _check_numbers(values, sources)
+    order = values.get("solver.order", 2)
+    if order not in (2, 4, 6):
+        raise UsageError(f"{sources['solver.order']} must be 2, 4 or 6, got {order}.")
     _check_shapes(values, sources, size)
-    if "initial.y0" in values:
-        values["initial.batch"] = len(values["initial.y0"])
-    if "run.segment" not in values:
-        width = (
-            values["initial.batch"]
-            * size
-            * (8 if values["run.dtype"] == "float64" else 4)
-        )
-        intervals = values["time.saves"] - 1
-        most = max(_SEGMENT_BYTES // width, 1)
-        values["run.segment"] = min(-(-intervals // 50), most)
+    return values
+
+
+def as_config(values: dict[str, Any]) -> Config:
+    """Set the arrays apart, leaving their shape and SHA-256 in their place."""
     arrays = {k: v for k, v in values.items() if isinstance(v, np.ndarray)}
     for path, array in arrays.items():
         digest = hashlib.sha256(array.tobytes()).hexdigest()
@@ -153,21 +182,28 @@ def _size(given: dict[str, Any], sources: dict[str, str]) -> int:
     return len(matrix)
 
 
-def _means_something(path: str, merged: dict[str, Any]) -> bool:
-    only_for = BY_PATH[path].only_for
-    return only_for is None or merged[only_for[0]] in only_for[1]
+def _means_something(key: Key, merged: dict[str, Any]) -> bool:
+    return key.only_for is None or merged[key.only_for[0]] in key.only_for[1]
 
 
 def _refuse_idle(
-    given: dict[str, Any], sources: dict[str, str], merged: dict[str, Any]
+    given: dict[str, Any],
+    sources: dict[str, str],
+    merged: dict[str, Any],
+    known: dict[str, Key],
 ) -> None:
     """Refuse a key that would change nothing: someone expects it to."""
     for path in given:
-        if not _means_something(path, merged):
-            other, allowed = BY_PATH[path].only_for or ("", ())
+        if not _means_something(known[path], merged):
+            other, allowed = known[path].only_for or ("", ())
+            if allowed == (True,):
+                raise UsageError(
+                    f"{sources[path]} needs {known[other].flag} (in a file: {other} = "
+                    "true) beside it."
+                )
             raise UsageError(
-                f"{sources[path]} is for {other} = {', '.join(allowed)}, and has no "
-                f"meaning for {merged[other]}; drop it, or change {other}."
+                f"{sources[path]} is for {other} = {', '.join(map(str, allowed))}, and "
+                f"has no meaning for {merged[other]}; drop it, or change {other}."
             )
     if "solver.atol" in given and "solver.rtol" not in given:
         raise UsageError(
@@ -207,18 +243,6 @@ def _fill_in(values: dict[str, Any], size: int) -> None:
         values.setdefault("weight.num_edges", max(min(10 * size, pairs), 1))
     if kind in BY_FREQUENCY:
         values.setdefault("weight.angular_frequency_range", np.array([0.1, 1.0]))
-
-
-def _check_numbers(values: dict[str, Any], sources: dict[str, str]) -> None:
-    t0, t1 = values["time.t0"], values["time.t1"]
-    if not t1 > t0:
-        raise UsageError(
-            f"{sources.get('time.t1', 'time.t1')} must be after time.t0 = {t0:g}, got "
-            f"{t1:g}."
-        )
-    order = values.get("solver.order", 2)
-    if order not in (2, 4, 6):
-        raise UsageError(f"{sources['solver.order']} must be 2, 4 or 6, got {order}.")
 
 
 def _check_shapes(values: dict[str, Any], sources: dict[str, str], size: int) -> None:

@@ -47,7 +47,8 @@ class Key:
 
     - `section`, `name`: where it stands in the TOML file.
     - `flag`: the same on the command line.
-    - `kind`: type of the value; an array is a nested list or the path of a .npy file.
+    - `kind`: type of the value; an array is a nested list or the path of a .npy file;
+      a switch is true or false, and its flag alone is true.
     - `help`: one line for `--help`.
     - `default`: `None` if there is none or it depends on other keys (`help` says so).
     - `choices`: values that a choice may take.
@@ -58,13 +59,13 @@ class Key:
     section: str
     name: str
     flag: str
-    kind: Literal["choice", "integer", "number", "array"]
+    kind: Literal["choice", "integer", "number", "array", "switch"]
     help: str
     default: str | int | float | None = None
     choices: tuple[str, ...] = ()
     minimum: int | float | None = None
     positive: bool = False
-    only_for: tuple[str, tuple[str, ...]] | None = None
+    only_for: tuple[str, tuple[str | bool, ...]] | None = None
 
     @property
     def path(self) -> str:
@@ -185,5 +186,12 @@ KEYS = (
     ),
 )  # fmt: skip
 
-BY_PATH = {key.path: key for key in KEYS}
-SECTIONS = tuple(dict.fromkeys(key.section for key in KEYS))
+
+def by_path(keys: tuple[Key, ...]) -> dict[str, Key]:
+    """Return keys by their dotted names."""
+    return {key.path: key for key in keys}
+
+
+def sections(keys: tuple[Key, ...]) -> tuple[str, ...]:
+    """Return the sections that keys stand in, in order."""
+    return tuple(dict.fromkeys(key.section for key in keys))

@@ -18,7 +18,8 @@ from ._errors import RefusedError
 from ._files import write_atomically
 from ._segments import OKAY, STATUS_NAMES, Samples
 
-_FORMAT = "ctrnn simulate 1"
+#: What a file says it is: the command that wrote it, and the version of its format.
+SIMULATION = "ctrnn simulate 1"
 #: The largest n for which W is written beside the states.
 _LARGEST_WEIGHT = 2048
 
@@ -53,20 +54,34 @@ def write_result(
         arrays["weight"] = np.asarray(weight.as_matrix())
     if problem.model.bias is not None:
         arrays["bias"] = np.asarray(problem.model.bias)
+    return write_arrays(out, SIMULATION, config, arrays, summarise(samples))
+
+
+def write_arrays(
+    out: Path,
+    kind: str,
+    config: Config,
+    arrays: dict[str, np.ndarray],
+    summary: dict[str, Any],
+) -> dict[str, Any]:
+    """Write arrays and, as one more, a header that says how they came about."""
     header = {
-        "format": _FORMAT,
+        "format": kind,
         "config": config.values,
         "fingerprint": config.fingerprint,
         "made_with": made_with(),
-        "summary": summarise(samples),
+        "summary": summary,
         "sha256": {name: _digest(array) for name, array in arrays.items()},
     }
-    arrays["header"] = np.array(json.dumps(header, indent=1, sort_keys=True))
-    write_atomically(out, lambda file: np.savez(file, **arrays))  # pyright: ignore[reportArgumentType]
+    text = np.array(json.dumps(header, indent=1))
+    everything = {**arrays, "header": text}
+    write_atomically(out, lambda file: np.savez(file, **everything))  # pyright: ignore[reportArgumentType]
     return header
 
 
-def find_finished(out: Path, config: Config, *, fresh: bool) -> dict[str, Any] | None:
+def find_finished(
+    out: Path, config: Config, *, fresh: bool, kind: str = SIMULATION
+) -> dict[str, Any] | None:
     """Return the header of a finished run of `config` at `out`, or `None`.
 
     **Raises:** `RefusedError` if something else is there that must not be lost.
@@ -76,7 +91,7 @@ def find_finished(out: Path, config: Config, *, fresh: bool) -> dict[str, Any] |
     try:
         with np.load(out, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
-            if header["format"] != _FORMAT:
+            if header["format"] != kind:
                 raise ValueError
             if fresh:
                 return None
@@ -95,8 +110,8 @@ def find_finished(out: Path, config: Config, *, fresh: bool) -> dict[str, Any] |
         raise
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
         raise RefusedError(
-            f"{out} exists and is not a sound result of ctrnn simulate. Move it away, "
-            "or choose another --out."
+            f"{out} exists and is not a sound result of {kind.rpartition(' ')[0]}. "
+            "Move it away, or choose another --out."
         ) from None
     changes = differences({"": header["config"]}, {"": config.values})
     raise RefusedError(

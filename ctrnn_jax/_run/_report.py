@@ -1,7 +1,7 @@
 """What the terminal shows: progress on stderr, results on stdout."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,24 @@ class Report:
     def line(self, text: str) -> None:
         """Print a line of the result."""
         print(text)
+
+    def table(self, titles: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+        """Print a table of the result, as wide as the terminal or else 100 columns."""
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(*titles, box=box.SIMPLE_HEAD, pad_edge=False)
+        for line in lines:
+            table.add_row(*(Text(cell) for cell in line))
+        width = None if sys.stdout.isatty() else 100
+        console = Console(file=sys.stdout, width=width, highlight=False)
+        with console.capture() as shown:
+            console.print(table)
+        # Without the blanks that fill up each cell.
+        for line in shown.get().strip("\n").splitlines():
+            print(line.rstrip())
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -72,16 +90,9 @@ def show_summary(
 def describe(header: dict[str, Any]) -> list[str]:
     """Return the run in a few lines."""
     config, summary = header["config"], header["summary"]
-    order = f" of order {config['solver.order']}" if "solver.order" in config else ""
-    steps = f"dt0 {config['time.dt0']:g}"
-    if "solver.rtol" in config:
-        steps = f"adaptive, rtol {config['solver.rtol']:g}"
     count = len(summary["failed"])
     lines = [
-        f"model    {config['model.form']} form, {config['weight.kind']} W of "
-        f"{config['weight.size']} neurons, {config['model.activation']}, leak "
-        f"{config['model.leak']:g}",
-        f"solver   {config['solver.name']}{order}, {steps}, {config['run.dtype']}",
+        *describe_model(config),
         f"time     {config['time.t0']:g} to {config['time.t1']:g}, "
         f"{config['time.saves']} samples",
         f"lanes    {summary['lanes'] - count} okay, {count} failed",
@@ -100,3 +111,17 @@ def describe(header: dict[str, Any]) -> list[str]:
         beside = "" if relative is None else f", relative {relative:.2e}"
         lines.append(f"energy   largest error {summary['energy_error']:.2e}{beside}")
     return lines
+
+
+def describe_model(config: dict[str, Any]) -> list[str]:
+    """Return the model and its solver in two lines."""
+    order = f" of order {config['solver.order']}" if "solver.order" in config else ""
+    steps = f"dt0 {config['time.dt0']:g}"
+    if "solver.rtol" in config:
+        steps = f"adaptive, rtol {config['solver.rtol']:g}"
+    return [
+        f"model    {config['model.form']} form, {config['weight.kind']} W of "
+        f"{config['weight.size']} neurons, {config['model.activation']}, leak "
+        f"{config['model.leak']:g}",
+        f"solver   {config['solver.name']}{order}, {steps}, {config['run.dtype']}",
+    ]

@@ -16,6 +16,7 @@ _WANTED = {
     "integer": "a whole number",
     "number": "a finite number",
     "array": "a list of numbers or the path of a .npy file",
+    "switch": "true or false",
 }
 
 
@@ -30,6 +31,8 @@ def from_flag(key: Key, text: str) -> object:
     """Return what the text of a flag stands for, to be checked as a file's value."""
     if key.kind == "choice":
         return text
+    if key.kind == "switch":
+        return text == "true"
     if key.kind == "array":
         if not text.lstrip().startswith("["):
             return text
@@ -54,6 +57,12 @@ def check_value(key: Key, value: object, source: str) -> object:
         return _check_choice(key, value, source)
     if key.kind == "array":
         return _check_array(value, source)
+    if key.kind == "switch":
+        if type(value) is bool:
+            return value
+        raise UsageError(
+            f"{source} must be {_WANTED[key.kind]}, got {_describe(value)}."
+        )
     number = value
     if key.kind == "number" and type(value) is int:
         number = float(value)

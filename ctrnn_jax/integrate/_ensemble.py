@@ -54,8 +54,9 @@ def simulate_ensemble(
     this package and saves that fall evenly on steps, run in one compiled loop with
     the lanes last in memory, cut into chunks that fit the cache and sharded over all
     local devices. Only what is asked for is kept. Everything else (adaptive steps,
-    events, other solvers, a given adjoint, times traced by JAX) runs `simulate` under
-    `vmap`: same results, slower.
+    events, other solvers, an adjoint of diffrax, times traced by JAX) runs `simulate`
+    under `vmap`: same results, slower. With `adjoint=ReversibleAdjoint()` gradients
+    take constant memory, in the same layout.
 
     A lane that fails costs that lane only, in values and in gradients of the others:
     its `ys` and reductions are NaN from the start and `result` says why.
@@ -114,7 +115,7 @@ def simulate_ensemble(
     }
     adjoint = choose_adjoint(adjoint, single, solver, grid, state.dtype, options)
     if isinstance(adjoint, ReversibleAdjoint):
-        adjoint.refuse(single, solver, options)
+        _, splitting = adjoint.accept(single, solver, options)
         assert grid is not None
         counts = counts_on_steps(grid)
         saved, ys, result = run_reversibly(
@@ -124,7 +125,7 @@ def simulate_ensemble(
             times,
             grid.step,
             counts,
-            solver,
+            splitting,
             inputs,
             adjoint,
             throw,
@@ -183,7 +184,7 @@ def simulate_ensemble(
 
 
 def _solution(
-    t0: ArrayLike, t1: ArrayLike, ts: PyTree, ys: PyTree, result: RESULTS, **stats: Any
+    t0: Any, t1: Any, ts: PyTree, ys: PyTree, result: RESULTS, **stats: Any
 ) -> diffrax.Solution:
     """Return a solution of constant steps."""
     return diffrax.Solution(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import diffrax
 import jax
@@ -10,12 +10,11 @@ import jax.numpy as jnp
 
 from .._types import Array, Float, PyTree, State
 from ..fields import AbstractField
-from ..fields._inputs import Inputs
 from ._base import AbstractFieldSolver
 
 #: (field, t, h, y, inputs, carry) -> (y, carry, result)
 Step: TypeAlias = Callable[
-    [AbstractField, Array, Array, State, Inputs, PyTree],
+    [Any, Array, Array, State, PyTree, PyTree],
     tuple[State, PyTree, diffrax.RESULTS],
 ]
 
@@ -28,7 +27,10 @@ def has_fixed_step(solver: diffrax.AbstractSolver) -> bool:
 
 
 def fixed_step(solver: diffrax.AbstractSolver) -> Step:
-    """Return one step of `solver` as a function of lanes `(n, batch)`."""
+    """Return one step of `solver` as a function of lanes `(n, batch)`.
+
+    An explicit Runge–Kutta method steps any `f(t, y, args)` that takes such states.
+    """
     if isinstance(solver, AbstractFieldSolver):
         return solver.advance
     if isinstance(solver, diffrax.Euler):
@@ -39,7 +41,7 @@ def fixed_step(solver: diffrax.AbstractSolver) -> Step:
 
 
 def _euler_step(
-    field: AbstractField, t: Array, h: Array, y: State, inputs: Inputs, carry: None
+    field: Callable, t: Array, h: Array, y: State, inputs: PyTree, carry: None
 ) -> tuple[State, None, diffrax.RESULTS]:
     return y + h * field(t, y, inputs), None, diffrax.RESULTS.successful
 
@@ -50,7 +52,7 @@ def _explicit_step(tableau: diffrax.ButcherTableau) -> Step:
     weights = [float(b) for b in tableau.b_sol]
 
     def step(
-        field: AbstractField, t: Array, h: Array, y: State, inputs: Inputs, carry: None
+        field: Callable, t: Array, h: Array, y: State, inputs: PyTree, carry: None
     ) -> tuple[State, None, diffrax.RESULTS]:
         slopes: list[Array] = []
         for node, row in zip(nodes, rows, strict=True):
@@ -127,11 +129,11 @@ def guarded(step: Step) -> Step:
     """
 
     def frozen(
-        field: AbstractField,
+        field: Callable,
         t: Array,
         h: Array,
         y: State,
-        inputs: Inputs,
+        inputs: PyTree,
         carry: PyTree,
     ) -> tuple[State, PyTree, diffrax.RESULTS]:
         ok = alive(y)

@@ -24,7 +24,7 @@ from ._lanes import (
 )
 from ._reductions import is_reduction
 from ._saves import SavePlan
-from ._shares import in_chunks, shard
+from ._shares import chunk_size, in_chunks, shard
 
 
 class Run(NamedTuple):
@@ -80,7 +80,9 @@ def run_fixed(
             return _run_lanes(eqx.combine(own, shared), mask, start, run)
 
         per_lane = any(jax.tree.leaves(mask.weight))
-        return in_chunks(chunk, own, start, per_lane=per_lane)
+        itemsize = start.dtype.itemsize
+        lanes = chunk_size(start.shape[1], itemsize, per_lane=per_lane)
+        return in_chunks(chunk, own, start, chunk=lanes)
 
     ys, reduced, finite, result = shard(share, own, start, (shared, run))
     finite = ok & finite

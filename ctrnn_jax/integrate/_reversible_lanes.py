@@ -10,8 +10,9 @@ from .._types import Array, Float, Int, PyTree
 from ..fields import AbstractField
 from ._lane_loop import blank
 from ._lanes import finite_lanes, keep_finite, lanes_first, lanes_last, replace_lanes
-from ._reversible import ReversibleAdjoint, solve_reversibly
-from ._shares import in_chunks, shard
+from ._reversible import ReversibleAdjoint
+from ._reversible_solve import solve_reversibly
+from ._shares import chunk_size, in_chunks, shard
 from ._splitting import CoordinateSplitting, Leapfrog
 
 
@@ -41,7 +42,7 @@ def run_reversibly(
 
         def solve(field: AbstractField, y: Array) -> PyTree:
             return solve_reversibly(
-                field, y, inputs, origin, step, counts, solver, adjoint
+                field, y, inputs, origin, step, counts, solver, storage
             )
 
         def chunk(own: PyTree, start: Float[Array, "chunk n"]) -> PyTree:
@@ -51,9 +52,12 @@ def run_reversibly(
             ys, lost = solve(lanes_last(field, mask).field, start.T)
             return jnp.moveaxis(ys, -1, 0), lost
 
-        return in_chunks(chunk, own, start, per_lane=per_lane)
+        itemsize = start.dtype.itemsize
+        lanes = chunk_size(start.shape[1], itemsize, per_lane=per_lane)
+        return in_chunks(chunk, own, start, chunk=lanes)
 
     per_lane = any(jax.tree.leaves(mask.weight))
+    storage = adjoint.storage(y0.dtype)
     everywhere = (shared, inputs, times[0], jnp.asarray(step), counts)
     ys, lost = shard(share, own, start, everywhere)
     okay = ok & ~lost

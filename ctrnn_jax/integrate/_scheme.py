@@ -7,8 +7,9 @@ import numpy as np
 from .._types import Array
 from ..fields import RateCTRNN
 from ._motion import AbstractFlow, Kick, Motion, Relaxation
+from ._rate_sweep import RateSweep
 from ._splitting import CoordinateSplitting, Leapfrog
-from ._sweep import RateSweep, VoltageSweep
+from ._voltage_sweep import VoltageSweep
 
 
 class Scheme(eqx.Module):

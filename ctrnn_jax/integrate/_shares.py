@@ -54,14 +54,10 @@ def in_chunks(
     own: PyTree,
     start: Float[Array, "lanes n"],
     *,
-    per_lane: bool,
+    chunk: int | None,
 ) -> PyTree:
-    """Call `run` on chunks of lanes that fit the cache, one after another.
-
-    `per_lane` says that the weight differs between lanes, and so fills the cache.
-    """
-    lanes, size = start.shape
-    chunk = _chunk_size(size, start.dtype.itemsize, per_lane=per_lane)
+    """Call `run` on chunks of lanes, one after another; on all at once for `None`."""
+    lanes = start.shape[0]
     if chunk is None or lanes <= chunk:
         return run(own, start)
     excess = -lanes % chunk
@@ -73,25 +69,31 @@ def in_chunks(
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:lanes], done)
 
 
-def _chunk_size(size: int, itemsize: int, *, per_lane: bool) -> int | None:
+def chunk_size(size: int, itemsize: int, *, per_lane: bool) -> int | None:
     """Return how many lanes to advance together, or `None` for all at once.
 
-    The state of a chunk and a few stages of it should stay in the cache. On a GPU
-    all lanes run at once.
+    The state of a chunk and a few stages of it should stay in the cache. `per_lane`
+    says that the weight differs between lanes, and so fills it too.
+    """
+    if per_lane and size > UNROLL_PER_LANE:
+        return lanes_within(_WEIGHTS_BYTES, size * size * itemsize, fewest=4)
+    if per_lane:
+        budget = _PER_LANE_BYTES
+    elif size <= UNROLL_SHARED:
+        budget = _UNROLLED_BYTES
+    else:
+        budget = _SMALL_PRODUCT_BYTES if size <= 8 else _PRODUCT_BYTES
+    return lanes_within(budget, size * itemsize)
+
+
+def lanes_within(budget: int, bytes_per_lane: int, fewest: int = 16) -> int | None:
+    """Return the lanes whose states fill `budget` bytes of a CPU's cache.
+
+    A power of two and at least `fewest`; `None` on a GPU, where all lanes run at once.
     """
     if jax.default_backend() != "cpu":
         return None
-    if per_lane and size > UNROLL_PER_LANE:
-        lanes = max(_WEIGHTS_BYTES // (size * size * itemsize), 4)
-    else:
-        if per_lane:
-            budget = _PER_LANE_BYTES
-        elif size <= UNROLL_SHARED:
-            budget = _UNROLLED_BYTES
-        else:
-            budget = _SMALL_PRODUCT_BYTES if size <= 8 else _PRODUCT_BYTES
-        lanes = max(budget // (size * itemsize), 16)
-    return 1 << (lanes.bit_length() - 1)
+    return 1 << (max(budget // bytes_per_lane, fewest).bit_length() - 1)
 
 
 def _pad_lanes(leaf: Array, excess: int) -> Array:

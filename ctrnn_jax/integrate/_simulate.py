@@ -25,8 +25,9 @@ from ._reversible import (
     ReversibleAdjoint,
     choose_adjoint,
     counts_on_steps,
-    solve_reversibly,
 )
+from ._reversible_solve import solve_reversibly
+from ._splitting import CoordinateSplitting, Leapfrog
 
 _ADAPTIVE_MAX_STEPS = 2**16
 
@@ -107,15 +108,15 @@ def simulate(
     }
     adjoint = choose_adjoint(adjoint, model, solver, grid, state.dtype, options)
     if isinstance(adjoint, ReversibleAdjoint):
-        adjoint.refuse(model, solver, options)
+        field, splitting = adjoint.accept(model, solver, options)
         assert grid is not None
         return _solve_reversibly(
-            model,
+            field,
             state,
             times,
             grid,
             counts_on_steps(grid),
-            solver,
+            splitting,
             inputs,
             adjoint,
             throw,
@@ -224,14 +225,21 @@ def _solve_reversibly(
     ts: Float[Array, " time"] | np.ndarray,
     grid: Grid,
     counts: Int[Array, " time"],
-    solver: diffrax.AbstractSolver,
+    solver: CoordinateSplitting | Leapfrog,
     inputs: PyTree,
     adjoint: ReversibleAdjoint,
     throw: bool,
 ) -> diffrax.Solution:
     times = check_increasing(jnp.asarray(ts, y0.dtype))
     ys, lost = solve_reversibly(
-        model, y0, inputs, times[0], grid.step, counts, solver, adjoint
+        model,
+        y0,
+        inputs,
+        times[0],
+        grid.step,
+        counts,
+        solver,
+        adjoint.storage(y0.dtype),
     )
     result = mark_nonfinite(lost, RESULTS.successful)
     solution = diffrax.Solution(

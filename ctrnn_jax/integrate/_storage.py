@@ -31,10 +31,11 @@ class Gauge(NamedTuple):
 
 
 def alone(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
-    """Return `function`, compiled by itself wherever it stands.
+    """Return `function`, fenced against being rewritten together with what is around.
 
-    A compiler may move a factor through a product or merge kernels, in one place and
-    not in another, and so change the last bit of what both places should agree on.
+    A compiler may move a factor through a product, or choose the order of several, in
+    one place and not in another, and so change the last bit of what both places
+    should agree on.
     """
 
     def call(*arguments: PyTree) -> PyTree:
@@ -58,10 +59,9 @@ def rounded(product: Array) -> Array:
 
 
 class AbstractStorage(eqx.Module):
-    """What is kept of a state: `read` gives the state, `shift` moves it.
+    """What is kept of a state: `read` gives the state, sums with `round` move it.
 
-    `shift(..., -1)` undoes `shift(..., 1)` of the same change. What is held may be
-    kept in rows, of which some are read and moved at a time.
+    The same move, subtracted, undoes a sum. All methods work on single rows too.
     """
 
     @abstractmethod

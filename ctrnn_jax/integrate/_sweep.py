@@ -11,13 +11,12 @@ import numpy as np
 
 from .._types import Array, Float, PyTree, State
 from ..fields import AbstractActivation
-from ..fields._fields import as_column
 from ..matrices._base import DenseWeight, contract
 from ._motion import AbstractFlow, Held, Motion, Own, Pulled, none_like
-from ._storage import AbstractStorage, Gauge, alone, rounded
+from ._storage import AbstractStorage, Gauge, rounded
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
     """Neurons `start` … `start + k − 1`, and the parts of W that they meet.
 
     `inner` is W among them `(k, k)`, `out` their columns, transposed, `(k, n)`, and
@@ -30,7 +29,7 @@ class _Block(NamedTuple):
     into: Array
 
 
-class _Sent(NamedTuple):
+class Sent(NamedTuple):
     """What the backward pass through a block leaves for the cotangents of a sweep.
 
     `signal` is, of each neuron, what meets W: φ(x) in the voltage form, the cotangent
@@ -61,7 +60,7 @@ class AbstractSweep(AbstractFlow):
         self,
         motion: Motion,
         storage: AbstractStorage,
-        block: _Block,
+        block: Block,
         held: Held,
         drive: Array | None,
     ) -> Held:
@@ -73,11 +72,11 @@ class AbstractSweep(AbstractFlow):
         motion: Motion,
         own: AbstractActivation,
         storage: AbstractStorage,
-        block: _Block,
+        block: Block,
         value: Array,
         cotangent: State,
         drive: Array | None,
-    ) -> tuple[Array, State, _Sent]:
+    ) -> tuple[Array, State, Sent]:
         """Undo `push_block`, with `own` of the activation."""
 
     @abstractmethod
@@ -119,15 +118,15 @@ class AbstractSweep(AbstractFlow):
             value, cotangent, part = self.pull_block(
                 motion, own.field.activation, storage, block, value, cotangent, drive
             )
-            joined = _Sent(
-                _write(sent.signal, block.start, part.signal),
+            joined = Sent(
+                write_rows(sent.signal, block.start, part.signal),
                 jax.tree.map(jnp.add, sent.activation, part.activation),
                 sent.step + part.step,
             )
             return value, cotangent, joined
 
         none = jax.tree.map(jnp.zeros_like, own.field.activation)
-        sent = _Sent(jnp.zeros_like(cotangent), none, jnp.zeros_like(motion.step))
+        sent = Sent(jnp.zeros_like(cotangent), none, jnp.zeros_like(motion.step))
         state = (value, cotangent, sent)
         before, cotangent_before, sent = _loop(self._count(motion), body, state)
         matrix, own_drive = self.pull_weight(
@@ -168,221 +167,23 @@ class AbstractSweep(AbstractFlow):
     def _count(self, motion: Motion) -> int:
         return motion.field.size // self.block_size
 
-    def _block(self, motion: Motion, index: Array, *, undo: bool) -> _Block:
-        matrix = _matrix(motion)
+    def _block(self, motion: Motion, index: Array, *, undo: bool) -> Block:
+        matrix = matrix_of(motion)
         if self.backward != undo:
             index = self._count(motion) - 1 - index
         start = index * self.block_size
-        into = _read(matrix, start, self.block_size)
-        out = _read(_transpose(matrix), start, self.block_size)
+        into = read_rows(matrix, start, self.block_size)
+        out = read_rows(transpose(matrix), start, self.block_size)
         inner = jax.lax.dynamic_slice_in_dim(into, start, self.block_size, axis=1)
-        return _Block(start, inner, out, into)
+        return Block(start, inner, out, into)
 
 
-class VoltageSweep(AbstractSweep):
-    r"""$x_j \mathrel{+}= h W_{ji}\varphi(x_i)$ for each neuron i in turn.
-
-    A neuron is moved by those of its block in two sums, each rounded once: by the
-    ones before it, which its own kick must see, and by the ones after it.
-    """
-
-    def push_block(
-        self,
-        motion: Motion,
-        storage: AbstractStorage,
-        block: _Block,
-        held: Held,
-        drive: Array | None,
-    ) -> Held:
-        h = self.length * motion.step
-        rows = _read(held.value, block.start, self.block_size)
-        early: dict[int, Array] = {}
-        active: dict[int, Array] = {}
-        for i in self.order:
-            total = _gather(block.inner[i], active, rows[i])
-            early[i] = storage.round(h, total, self.gauge)
-            row = storage.read(rows[i] + early[i], self.gauge)
-            active[i] = motion.field.activation(row)
-        late = {
-            i: _gather(block.inner[i], _after(self.order, i, active), rows[i])
-            for i in active
-        }
-        outside = alone(contract)(_transpose(block.out), _stack(active))
-        return held.shift_block(
-            storage,
-            block.start,
-            [_stack(early), storage.round(h, _stack(late), self.gauge)],
-            storage.round(h, outside, self.gauge),
-        )
-
-    def pull_block(
-        self,
-        motion: Motion,
-        own: AbstractActivation,
-        storage: AbstractStorage,
-        block: _Block,
-        value: Array,
-        cotangent: State,
-        drive: Array | None,
-    ) -> tuple[Array, State, _Sent]:
-        h = self.length * motion.step
-        rows = _read(value, block.start, self.block_size)
-        # Of each φ(xᵢ), but for what the neurons kicked later add to it.
-        arriving = contract(block.out, cotangent)
-        active: dict[int, Array] = {}
-        change: dict[int, Array] = {}
-        late: dict[int, Array] = {}
-        parts, of_step = [], []
-        for i in reversed(self.order):
-            late[i] = _gather(block.inner[i], active, rows[i])
-            row = rows[i] - storage.round(h, late[i], self.gauge)
-            active[i], pull = _activate(motion, own, storage.read(row, self.gauge))
-            total = arriving[i]
-            for j in change:
-                total = total + block.inner[j, i] * change[j]
-            part, change[i] = pull(h * total)
-            parts.append(part)
-            of_step.append(active[i] * total)
-        early = {
-            i: _gather(block.inner[i], _after(self.order[::-1], i, active), rows[i])
-            for i in active
-        }
-        signal = _stack(active)
-        outside = alone(contract)(_transpose(block.out), signal)
-        for moved in (late, early):
-            rows = rows - storage.round(h, _stack(moved), self.gauge)
-        value = value - storage.round(h, outside, self.gauge)
-        value = _write(value, block.start, rows)
-        own_rows = _read(cotangent, block.start, self.block_size) + _stack(change)
-        cotangent = _write(cotangent, block.start, own_rows)
-        step = self.length * jnp.sum(jnp.stack(of_step))
-        return value, cotangent, _Sent(signal, _total(parts), step)
-
-    def pull_weight(
-        self,
-        motion: Motion,
-        storage: AbstractStorage,
-        signal: Float[Array, "n *batch"],
-        values: tuple[Array, Array],
-        cotangents: tuple[State, State],
-        drive: Array | None,
-    ) -> tuple[Array, None]:
-        # The kick by neuron i met the cotangents of the neurons kicked later as they
-        # were before the sweep, those of the others as they were after it.
-        h, matrix = self.length * motion.step, _matrix(motion)
-        before, after = (_outer(matrix, h * part, signal) for part in cotangents)
-        return _either(self.later(motion), before, after), None
-
-
-class RateSweep(AbstractSweep):
-    r"""$r_i \mathrel{+}= h\varphi((Wr)_i + d_i)$ for each neuron i in turn."""
-
-    def push_block(
-        self,
-        motion: Motion,
-        storage: AbstractStorage,
-        block: _Block,
-        held: Held,
-        drive: Array | None,
-    ) -> Held:
-        h = self.length * motion.step
-        base = self._base(storage, block, held.value, drive)
-        rows = _read(held.value, block.start, self.block_size)
-        y = {i: storage.read(row, self.gauge) for i, row in enumerate(rows)}
-        moves: dict[int, Array] = {}
-        for i in self.order:
-            current = base[i] + self._inside(motion, block, y, i)
-            moves[i] = storage.round(h, motion.field.activation(current), self.gauge)
-            y[i] = storage.read(rows[i] + moves[i], self.gauge)
-        return held.shift_block(storage, block.start, [_stack(moves)], None)
-
-    def pull_block(
-        self,
-        motion: Motion,
-        own: AbstractActivation,
-        storage: AbstractStorage,
-        block: _Block,
-        value: Array,
-        cotangent: State,
-        drive: Array | None,
-    ) -> tuple[Array, State, _Sent]:
-        h = self.length * motion.step
-        base = self._base(storage, block, value, drive)
-        rows = dict(enumerate(_read(value, block.start, self.block_size)))
-        arriving = _read(cotangent, block.start, self.block_size)
-        y = {i: storage.read(row, self.gauge) for i, row in rows.items()}
-        signal: dict[int, Array] = {}
-        parts, of_step = [], []
-        for i in reversed(self.order):
-            total = arriving[i]
-            for j in signal:
-                total = total + block.inner[j, i] * signal[j]
-            current = base[i] + self._inside(motion, block, y, i)
-            active, pull = _activate(motion, own, current)
-            part, signal[i] = pull(h * total)
-            parts.append(part)
-            of_step.append(active * total)
-            rows[i] = rows[i] - storage.round(h, active, self.gauge)
-            y[i] = storage.read(rows[i], self.gauge)
-        sent = _stack(signal)
-        value = _write(value, block.start, _stack(rows))
-        cotangent = cotangent + contract(_transpose(block.into), sent)
-        step = self.length * jnp.sum(jnp.stack(of_step))
-        return value, cotangent, _Sent(sent, _total(parts), step)
-
-    def pull_weight(
-        self,
-        motion: Motion,
-        storage: AbstractStorage,
-        signal: Float[Array, "n *batch"],
-        values: tuple[Array, Array],
-        cotangents: tuple[State, State],
-        drive: Array | None,
-    ) -> tuple[Array, Array | None]:
-        # The kick of neuron i read the neurons kicked later as they were before the
-        # sweep, the others as they were after it.
-        matrix = _matrix(motion)
-        before, after = (
-            _outer(matrix, signal, storage.read(value, self.gauge)) for value in values
-        )
-        own_matrix = _either(self.later(motion).T, before, after)
-        if drive is None:
-            return own_matrix, None
-        _, pull = jax.vjp(
-            lambda drive: jnp.broadcast_to(as_column(drive, signal), signal.shape),
-            drive,
-        )
-        return own_matrix, pull(signal)[0]
-
-    def _base(
-        self,
-        storage: AbstractStorage,
-        block: _Block,
-        value: Array,
-        drive: Array | None,
-    ) -> Float[Array, "k *batch"]:
-        """Return the part of Wr + d that the block itself does not change."""
-        y = storage.read(value, self.gauge)
-        own = jnp.zeros((self.block_size, *y.shape[1:]), y.dtype)
-        base = alone(contract)(block.into, _write(y, block.start, own))
-        if drive is None:
-            return base
-        return base + _read(as_column(drive, y), block.start, self.block_size)
-
-    def _inside(
-        self, motion: Motion, block: _Block, y: dict[int, Array], i: int
-    ) -> Array:
-        """Return what the other neurons of the block, as they are now, add to i."""
-        others = {j: row for j, row in y.items() if j != i}
-        return _gather(block.inner[i], others, y[i])
-
-
-def _activate(motion: Motion, own: AbstractActivation, x: Array) -> tuple:
+def activate(motion: Motion, own: AbstractActivation, x: Array) -> tuple:
     """Return φ(x) and its derivative's transpose, for what is `own` of φ and for x."""
     return jax.vjp(lambda own, x: eqx.combine(own, motion.field.activation)(x), own, x)
 
 
-def _gather(row: Array, active: dict[int, Array], like: Array) -> Array:
+def gather(row: Array, active: dict[int, Array], like: Array) -> Array:
     """Return Σ row[j] active[j] over the neurons present, by increasing j.
 
     Term by term in the same order wherever it is called, and each rounded, so that
@@ -395,21 +196,21 @@ def _gather(row: Array, active: dict[int, Array], like: Array) -> Array:
     return jnp.zeros(like.shape, row.dtype) if total is None else total
 
 
-def _after(order: list[int], i: int, active: dict[int, Array]) -> dict[int, Array]:
+def after(order: list[int], i: int, active: dict[int, Array]) -> dict[int, Array]:
     """Return those of `active` that come after `i` in `order`."""
     return {j: active[j] for j in order[order.index(i) + 1 :]}
 
 
-def _stack(rows: dict[int, Array]) -> Array:
+def stack(rows: dict[int, Array]) -> Array:
     return jnp.stack([rows[i] for i in range(len(rows))])
 
 
-def _read(array: Array, start: Array, size: int) -> Array:
+def read_rows(array: Array, start: Array, size: int) -> Array:
     """Return rows `start` … `start + size − 1`."""
     return jax.lax.dynamic_slice_in_dim(array, start, size)
 
 
-def _write(array: Array, start: Array, rows: Array) -> Array:
+def write_rows(array: Array, start: Array, rows: Array) -> Array:
     """Return `array` with the rows from `start` on replaced."""
     return jax.lax.dynamic_update_slice_in_dim(array, rows, start, axis=0)
 
@@ -420,28 +221,28 @@ def _loop(count: int, body: Callable[[Array, PyTree], PyTree], state: PyTree) ->
     return jax.lax.fori_loop(0, count, body, state)
 
 
-def _matrix(motion: Motion) -> Float[Array, "n n *lanes"]:
+def matrix_of(motion: Motion) -> Float[Array, "n n *lanes"]:
     weight = motion.field.weight
     assert isinstance(weight, DenseWeight)
     return weight.matrix
 
 
-def _transpose(matrix: Array) -> Array:
+def transpose(matrix: Array) -> Array:
     return jnp.swapaxes(matrix, 0, 1)
 
 
-def _outer(like: Array, left: Array, right: Array) -> Array:
+def outer(like: Array, left: Array, right: Array) -> Array:
     """Return the cotangent of M in `contract(M, right)`, of the shape of `like`."""
     _, pull = jax.vjp(lambda matrix: contract(matrix, right), like)
     return pull(left)[0]
 
 
-def _either(mask: np.ndarray, first: Array, second: Array) -> Array:
+def either(mask: np.ndarray, first: Array, second: Array) -> Array:
     """Return `first` where `mask`, `second` where its transpose, else 0."""
     shape = mask.shape + (1,) * (first.ndim - 2)
     other = jnp.where(mask.T.reshape(shape), second, jnp.zeros_like(second))
     return jnp.where(mask.reshape(shape), first, other)
 
 
-def _total(parts: list[PyTree]) -> PyTree:
+def total_of(parts: list[PyTree]) -> PyTree:
     return jax.tree.map(lambda *leaves: sum(leaves[1:], start=leaves[0]), *parts)

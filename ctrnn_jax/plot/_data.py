@@ -11,6 +11,19 @@ Number: TypeAlias = float | int | np.number | Array
 Numbers: TypeAlias = Sequence | range | np.ndarray | Array
 
 
+def read_numbers(data: object, name: str) -> np.ndarray:
+    """Return the attribute `name` of a result as an array of floats.
+
+    **Raises:** `ValueError` if it is not there or holds no numbers.
+    """
+    try:
+        return np.asarray(getattr(data, name), float)
+    except (AttributeError, TypeError) as error:
+        raise ValueError(
+            f"A result with numbers `{name}` is needed here, got {type(data).__name__}."
+        ) from error
+
+
 def read_states(data: object) -> np.ndarray:
     """Return the states of a solution, or the array itself, as `(time, n)`.
 

@@ -8,7 +8,9 @@ import pytest
 
 import ctrnn_jax
 from ctrnn_jax import cli
-from ctrnn_jax._run import _report
+from ctrnn_jax._run import _help, _report
+
+COMMANDS = ("simulate", "analyse", "reproduce", "bench")
 
 
 def _exit_of(*arguments):
@@ -17,7 +19,9 @@ def _exit_of(*arguments):
     return caught.value.code
 
 
-@pytest.mark.parametrize("command", [[], ["simulate"], ["reproduce"], ["bench"]])
+@pytest.mark.parametrize(
+    "command", [[], ["simulate"], ["analyse"], ["reproduce"], ["bench"]]
+)
 def test_help_exits_with_0_and_shows_examples(command, capsys):
     assert _exit_of(*command, "--help") == 0
     shown = capsys.readouterr().out
@@ -32,16 +36,23 @@ def test_help_documents_the_exit_codes(capsys):
         assert f"\n  {code} " in shown
 
 
-def test_the_example_file_of_the_help_is_valid(tmp_path):
-    lines = cli._SIMULATE_EXAMPLES.split("a file (", 1)[1].splitlines()[1:]
-    text = "\n".join(line.strip() for line in lines if line.startswith("    "))
-    (tmp_path / "spec.toml").write_text(text)
+def _example_file(examples):
+    lines = examples.split("a file (", 1)[1].splitlines()[1:]
+    return "\n".join(line.strip() for line in lines if line.startswith("    "))
+
+
+def test_the_example_files_of_the_help_are_valid(tmp_path):
+    from ctrnn_jax._run._analysis_config import load_analysis_config
     from ctrnn_jax._run._config import load_config
 
-    assert load_config(tmp_path / "spec.toml", {}).values["time.saves"] == 5001
+    path = tmp_path / "spec.toml"
+    path.write_text(_example_file(_help.SIMULATE_EXAMPLES))
+    assert load_config(path, {}).values["time.saves"] == 5001
+    path.write_text(_example_file(_help.ANALYSE_EXAMPLES))
+    assert load_analysis_config(path, {}).values["analysis.num_frequencies"] == 12
 
 
-@pytest.mark.parametrize("command", ["[]", "['simulate']", "['reproduce']"])
+@pytest.mark.parametrize("command", ["[]", "['simulate']", "['analyse']"])
 def test_help_does_not_wait_for_jax(command):
     source = f"""
 import contextlib, io, json, sys
@@ -88,6 +99,7 @@ def test_the_module_is_the_command():
         (["simulate", "--size"], "expected one argument"),
         (["reproduce", "c9"], "no claim C9; there are C1, "),
         (["reproduce", "--quik"], 'Did you mean "--quick"?'),
+        (["analyse", "--lyapunow"], 'Did you mean "--lyapunov"?'),
     ],
 )
 def test_bad_usage_is_one_line_and_2(ctrnn, arguments, part):

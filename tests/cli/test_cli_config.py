@@ -12,7 +12,7 @@ from ctrnn_jax._run._build import SOLVERS as BUILT_SOLVERS
 from ctrnn_jax._run._build import WEIGHTS as BUILT_WEIGHTS
 from ctrnn_jax._run._config import load_config
 from ctrnn_jax._run._errors import UsageError
-from ctrnn_jax._run._keys import ACTIVATIONS, BY_PATH, KEYS, SOLVERS, WEIGHTS
+from ctrnn_jax._run._keys import ACTIVATIONS, KEYS, SOLVERS, WEIGHTS, by_path
 from ctrnn_jax._run._values import nearest
 
 
@@ -32,12 +32,12 @@ def test_every_choice_can_be_built():
     assert set(WEIGHTS) == set(BUILT_WEIGHTS)
     assert set(ACTIVATIONS) == set(BUILT_ACTIVATIONS)
     assert set(SOLVERS) == set(BUILT_SOLVERS)
-    assert set(BY_PATH["model.form"].choices) == set(FORMS)
+    assert set(by_path(KEYS)["model.form"].choices) == set(FORMS)
 
 
 def test_flags_and_paths_are_unique():
     assert len({key.flag for key in KEYS}) == len(KEYS)
-    assert len(BY_PATH) == len(KEYS)
+    assert len(by_path(KEYS)) == len(KEYS)
 
 
 def test_defaults_are_complete_and_checked_by_the_same_rules(spec):

@@ -15,7 +15,8 @@ from equinox import EquinoxRuntimeError
 import ctrnn_jax as cj
 from ctrnn_jax.integrate._clock import lay_grid
 from ctrnn_jax.integrate._motion import Held, Motion
-from ctrnn_jax.integrate._reversible import choose_adjoint, solve_reversibly
+from ctrnn_jax.integrate._reversible import choose_adjoint
+from ctrnn_jax.integrate._reversible_solve import solve_reversibly
 from ctrnn_jax.integrate._scheme import Scheme
 from ctrnn_jax.integrate._storage import FixedPoint, Floating
 
@@ -205,11 +206,13 @@ def test_in_float64_it_is_back_propagation_through_the_solver(name):
 
 
 def _reversible_gradient(model, y0, solver, steps, step):
+    storage = REVERSIBLE.storage(y0.dtype)
+
     def loss(arguments):
         model, y0 = arguments
         counts = jnp.asarray([0, steps])
         ys, _ = solve_reversibly(
-            model, y0, None, jnp.zeros_like(step), step, counts, solver, REVERSIBLE
+            model, y0, None, jnp.zeros_like(step), step, counts, solver, storage
         )
         return jnp.sum(ys[-1] ** 2), ys[-1]
 

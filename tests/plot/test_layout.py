@@ -5,6 +5,19 @@ from types import SimpleNamespace
 import matplotlib as mpl
 import numpy as np
 import pytest
+from analysis_results import (
+    CAPACITY,
+    DIAGRAM,
+    FAMILY,
+    FIXED,
+    INDICATORS,
+    LINES,
+    MAP,
+    NORMS,
+    POINTS,
+    SHARES,
+    SPECTRUM,
+)
 from matplotlib import pyplot as plt
 
 from ctrnn_jax import plot
@@ -40,6 +53,20 @@ KINDS = {
         np.array([99j, -99j, -1.0]), step=1, methods=("tsit5", "leapfrog"), ax=ax
     ),
     "work": lambda ax: plot.plot_work_precision(RUNS, ax=ax),
+    "convergence": lambda ax: plot.plot_lyapunov_convergence(SPECTRUM, ax=ax),
+    "exponents": lambda ax: plot.plot_lyapunov_spectrum(SPECTRUM, pairing=True, ax=ax),
+    "norms": lambda ax: plot.plot_gradient_norms(NORMS, label="a network", ax=ax),
+    "capacity": lambda ax: plot.plot_memory_capacity(CAPACITY, label="skew", ax=ax),
+    "fixed points": lambda ax: plot.plot_fixed_points(POINTS, ax=ax),
+    "multipliers": lambda ax: plot.plot_multipliers([1, 1, 0.5j, -0.5j, 2], ax=ax),
+    "section": lambda ax: plot.plot_section(WAVES, ax=ax),
+    "branch": lambda ax: plot.plot_branch(FIXED, "points", label="rest", ax=ax),
+    "family": lambda ax: plot.plot_branch(FAMILY, "periods", ax=ax),
+    "motions": lambda ax: plot.plot_bifurcation_diagram(DIAGRAM, ax=ax),
+    "phases": lambda ax: plot.plot_phase_diagram([4, 8], [0.1, 1], SHARES, ax=ax),
+    "frequency map": lambda ax: plot.plot_frequency_map(MAP, range(3), ax=ax),
+    "megno": lambda ax: plot.plot_chaos_indicators(INDICATORS, label="one", ax=ax),
+    "lines": lambda ax: plot.plot_frequencies(LINES, label="orbit", ax=ax),
 }
 
 

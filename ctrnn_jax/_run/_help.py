@@ -1,0 +1,86 @@
+"""Examples and exit codes, as `--help` shows them."""
+
+EXIT_CODES = """exit codes:
+  0    done
+  1    numerical failure of every lane (with --strict, of any lane or part)
+  2    bad usage: the message names the key or option and what is allowed
+  3    cannot read or write: permission, full disk
+  4    unexpected error, please report it (--debug shows where)
+  130  interrupted; the same command goes on from there
+"""
+
+EXAMPLES = """examples:
+  ctrnn simulate --size 8 --t1 200
+  ctrnn simulate spec.toml --out results/run.npz
+  ctrnn analyse --size 5 --lyapunov
+  ctrnn reproduce --quick
+"""
+
+SIMULATE_EXAMPLES = """examples:
+  two neurons from a given state, with the exact-energy method:
+    ctrnn simulate --matrix '[[0, 1], [-1, 0]]' --y0 '[1.5, 0]' \\
+        --solver discrete_gradient --t1 50 --out results/pair.npz
+  an ensemble of 64 random initial states of 16 neurons:
+    ctrnn simulate --size 16 --batch 64 --y0-seed 7 --out results/ensemble.npz
+  from a file, with one key changed:
+    ctrnn simulate spec.toml --dt0 0.01 --out results/fine.npz
+
+a file (every key has a flag, and flags win):
+    [weight]
+    kind = "skew_symmetric"
+    size = 8
+    scale = 1.5
+    [initial]
+    batch = 16
+    seed = 3
+    [time]
+    t1 = 500.0
+    dt0 = 0.02
+    saves = 5001
+
+A run that was interrupted goes on when the same command is given again, and ends
+with the same file bit for bit. Exit codes: see `ctrnn --help`.
+"""
+
+ANALYSE_EXAMPLES = """examples:
+  what does this network of five neurons do from a random state?
+    ctrnn analyse --size 5 --y0-scale 3 --lyapunov --section
+  is there a limit cycle, and is it stable?
+    ctrnn analyse --weight gain_plus_skew --matrix '[[1.5, 1], [-1, 1.5]]' \\
+        --leak 1 --transient 100 --periodic-orbit --fixed-points
+  from a file, the evidence for another program:
+    ctrnn analyse orbit.toml --json --out results/orbit.npz
+
+a file (every key has a flag, and flags win):
+    [weight]
+    kind = "skew_symmetric"
+    size = 5
+    [initial]
+    scale = 3.0
+    seed = 1
+    [time]
+    duration = 5000.0
+    dt0 = 0.1
+    [analysis]
+    lyapunov = true
+    frequencies = true
+    num_frequencies = 12
+
+The orbit is always classified. An analysis that was interrupted goes on with the part
+that is missing when the same command is given again. Exit codes: see `ctrnn --help`.
+"""
+
+REPRODUCE_EXAMPLES = """examples:
+  ctrnn reproduce                      all claims, into results/report.html
+  ctrnn reproduce C1 C3 --quick        two of them, at a reduced size
+  ctrnn reproduce --fresh              without what earlier runs left
+
+A run that was interrupted goes on with the claims that are missing when the same
+command is given again. Exit codes: see `ctrnn --help`.
+"""
+
+BENCH_EXAMPLES = """examples:
+  ctrnn bench list                  in a clone of the repository
+  ctrnn bench ensembles --quick
+  ctrnn bench -- --help             what the benchmarks accept
+"""
