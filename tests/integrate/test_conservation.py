@@ -25,13 +25,19 @@ def run(model, y0, *, step, num_steps, solver, samples=100):
 @pytest.mark.parametrize("step", [0.01, 0.1, 1.0, 10.0])
 def test_discrete_gradient_keeps_the_energy_at_any_step_size(step, form):
     model = form(cj.SkewSymmetric(3, key=jr.key(0)))
-    y0 = 2 * jr.normal(jr.key(1), (3,))
-    drift = run(model, y0, step=step, num_steps=100_000, solver=cj.DiscreteGradient())
+    y0 = jnp.stack([2 * jr.normal(jr.key(seed), (3,)) for seed in range(1, 6)])
+    ts = np.linspace(0.0, step * 100_000, 101)
+    solution = cj.simulate_ensemble(
+        model, y0, ts, dt0=step, solver=cj.DiscreteGradient(), throw=True
+    )
+    errors = np.asarray(cj.drift(model, solution).max_relative_energy)
     # What is left is rounding: a random walk of 1e5 roundings of the state, eps · |y|
-    # each. A rate state strides up to h a step, so at h = 10 it is ten times larger
-    # than a voltage one, and 0.2e-12 to 2.1e-12 were seen over eight starts.
-    limit = 4e-12 if form is cj.RateCTRNN and step > 1 else 1e-12
-    assert drift.max_relative_energy[0] < limit
+    # each, whose course depends on the processor too. A state that strides up to h a
+    # step is large, and so are its roundings. Five starts, on one processor: medians
+    # of 0.01e-12 to 0.25e-12 up to h = 1, of 0.6e-12 to 1.1e-12 at h = 10; largest
+    # 3.5e-12.
+    assert np.median(errors) < (1e-12 if step <= 1 else 2e-12)
+    assert errors.max() < 6e-12
 
 
 @pytest.mark.slow
