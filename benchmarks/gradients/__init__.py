@@ -44,7 +44,7 @@ class Plan:
     chaos: tuple[int, ...] = (10**3, 10**4, 3 * 10**4)
     duration: float = 10 * 2**10 * STEP
     step_logs: tuple[int, ...] = (-1, -2, -3, -4, -5)
-    seconds: float = 8.0
+    seconds: float = 5.0
     fewest: int = 3
     most: int = 9
     longest: float = 20.0
