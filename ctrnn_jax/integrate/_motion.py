@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from .._types import Array, Float, PyTree, State
 from ..fields import AbstractField, VoltageCTRNN
 from ._base import relax
-from ._splitting import kick_rate
+from ._splitting import kick_rate, outer_force
 from ._storage import AbstractStorage, Gauge, alone
 
 
@@ -204,7 +204,7 @@ class Relaxation(AbstractFlow):
     @staticmethod
     def is_rest(motion: Motion, drive: Array | None) -> bool:
         """Whether there is neither leak nor force."""
-        return not motion.field.has_leak and _force(motion.field, drive) is None
+        return not motion.field.has_leak and outer_force(motion.field, drive) is None
 
     def push(
         self, motion: Motion, storage: AbstractStorage, held: Held, drive: Array | None
@@ -224,7 +224,7 @@ class Relaxation(AbstractFlow):
         def flow(own: Own, y: State, drive: Array | None) -> State:
             field = eqx.combine(own.field, motion.field)
             step = motion.step if own.step is None else own.step
-            return relax(field, self.length * step, y, _force(field, drive))
+            return relax(field, self.length * step, y, outer_force(field, drive))
 
         move = self._move(motion, storage, value, drive)
         value = value if move is None else value - move
@@ -240,17 +240,12 @@ class Relaxation(AbstractFlow):
         value: Array,
         drive: Array | None,
     ) -> Array | None:
-        force = _force(motion.field, drive)
+        force = outer_force(motion.field, drive)
         if force is None:
             return None
         still = jnp.zeros(value.shape, motion.step.dtype)
         change = alone(relax)(motion.field, self.length * motion.step, still, force)
         return storage.round(jnp.ones((), change.dtype), change, self.after)
-
-
-def _force(field: AbstractField, drive: Array | None) -> Array | None:
-    """Return the part of the drive outside φ: all of it in the voltage form."""
-    return drive if isinstance(field, VoltageCTRNN) else None
 
 
 def _replace(rows: slice, array: Array, own: Array) -> Array:

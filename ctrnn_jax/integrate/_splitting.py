@@ -113,14 +113,14 @@ class CoordinateSplitting(AbstractFieldSolver):
         drive = field.drive(t + 0.5 * h, inputs)
         if field.weight.independent_sets is None:
             y = _sweep(field, 0.5 * h, y, drive, self.block_size, reverse=False)
-            y = relax(field, h, y, _force(field, drive))
+            y = relax(field, h, y, outer_force(field, drive))
             return _sweep(field, 0.5 * h, y, drive, self.block_size, reverse=True)
         last = len(field.weight.independent_sets) - 1
         for index in range(last):
             y = kick(field, index, 0.5 * h, y, drive)
-        y = relax(field, 0.5 * h, y, _force(field, drive))
+        y = relax(field, 0.5 * h, y, outer_force(field, drive))
         y = kick(field, last, h, y, drive)
-        y = relax(field, 0.5 * h, y, _force(field, drive))
+        y = relax(field, 0.5 * h, y, outer_force(field, drive))
         for index in reversed(range(last)):
             y = kick(field, index, 0.5 * h, y, drive)
         return y
@@ -181,9 +181,9 @@ class Leapfrog(AbstractFieldSolver):
             y = kick(field, 0, 0.5 * h, y, drive)
         else:
             y = y + 0.5 * h * carry
-        y = relax(field, 0.5 * h, y, _force(field, drive))
+        y = relax(field, 0.5 * h, y, outer_force(field, drive))
         y = kick(field, 1, h, y, drive)
-        y = relax(field, 0.5 * h, y, _force(field, drive))
+        y = relax(field, 0.5 * h, y, outer_force(field, drive))
         rate = kick_rate(field, 0, y, drive)
         y = y + 0.5 * h * rate
         return y, None if carry is None else rate, diffrax.RESULTS.successful
@@ -226,7 +226,7 @@ def kick(
     return y + h * kick_rate(field, index, y, drive)
 
 
-def _force(field: AbstractField, drive: Array | None) -> Array | None:
+def outer_force(field: AbstractField, drive: Array | None) -> Array | None:
     """Return the part of the drive outside φ: all of it in the voltage form."""
     return drive if isinstance(field, VoltageCTRNN) else None
 
