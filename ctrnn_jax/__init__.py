@@ -119,6 +119,9 @@ if not TYPE_CHECKING:
         "integrate",
         "invariants",
         "analysis",
+        "tasks",
+        "networks",
+        "train",
     )
 
     def __getattr__(name):

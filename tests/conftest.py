@@ -1,8 +1,10 @@
 """Settings of every test: float64, strict promotion, fixed seeds."""
 
+import gc
 import itertools
 import os
 import sys
+from pathlib import Path
 
 # Read when JAX first looks for devices: several test processes share a GPU only
 # if none of them takes most of its memory at the start.
@@ -55,6 +57,20 @@ def _close_figures():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(autouse=True)
+def _bounded_number_of_programs():
+    """Drop compiled programs before the process runs out of memory mappings.
+
+    Each holds some, thousands of tests compile several, and at Linux's default of
+    65 530 a process the next compilation crashes.
+    """
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 20_000:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture

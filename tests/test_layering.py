@@ -26,12 +26,20 @@ MAY_IMPORT = {
     "invariants": MODELS,
     "analysis": MODELS | {"integrate", "invariants"},
     "tasks": MODELS | {"integrate", "invariants"},
-    "networks": MODELS | {"integrate", "tasks"},
+    "networks": MODELS | {"integrate", "invariants", "analysis", "tasks"},
     "train": MODELS | {"integrate", "tasks", "networks"},
     "sweep": BASE,
     "plot": BASE,
 }
-MAY_IMPORT["_run"] = MODELS | {"integrate", "invariants", "analysis", "plot"}
+MAY_IMPORT["_run"] = MODELS | {
+    "integrate",
+    "invariants",
+    "analysis",
+    "tasks",
+    "networks",
+    "train",
+    "plot",
+}
 MAY_IMPORT["reproduce"] = {*MAY_IMPORT, ""} - {"_run"}
 MAY_IMPORT["cli"] = {*MAY_IMPORT, ""}
 MAY_IMPORT["__main__"] = {"cli"}

@@ -1,0 +1,3 @@
+"""Training: the loop, its log, and checkpoints that survive."""
+
+__all__ = []
