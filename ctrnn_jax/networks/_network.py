@@ -115,10 +115,9 @@ class Generator(eqx.Module):
 
     **Arguments:**
 
-    - `cell`: an `AbstractCell` whose state is an array `(n,)`; its inputs stay zero.
+    - `cell`: an `AbstractCell` that knows `state_from`; its inputs stay zero.
     - `readout`: from `(n,)` to `(o,)`.
-    - `start`: from a code `(d,)` to an initial state `(n,)`, such as a matrix S of
-      shape `(n, d)`.
+    - `start`: S, shape `(n, d)`.
     - `num_samples`: length of what is generated.
 
     **Returns**, when called with a code of shape `(d,)`: shape `(num_samples, o)`.
@@ -139,7 +138,7 @@ class Generator(eqx.Module):
 
     def initial_state(self, code: Float[Array, " d"]) -> PyTree:
         """Return the state that a code sets."""
-        return self.start @ code
+        return self.cell.state_from(self.start @ code)
 
 
 def check_chain(cells: tuple[AbstractCell, ...]) -> None:
