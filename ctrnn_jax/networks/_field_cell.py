@@ -14,7 +14,12 @@ from ..integrate._storage import FixedPoint
 from ..matrices import BlockRotation
 from ..matrices._checks import as_floating
 from ._cell import AbstractCell
-from ._linear_cells import PropagatorCell, RotationCell, rotation_multipliers
+from ._linear_cells import (
+    PropagatorCell,
+    RotationCell,
+    input_size_of,
+    rotation_multipliers,
+)
 
 #: How the gradient of a whole sequence is taken.
 GRADIENTS = ("stored", "reversible")
@@ -28,7 +33,8 @@ class FieldCell(AbstractCell):
 
     **Arguments:**
 
-    - `field`: a `VoltageCTRNN` or `RateCTRNN` with an `input_weight` (n, m).
+    - `field`: a `VoltageCTRNN` or `RateCTRNN`, with an `input_weight` (n, m) unless it
+      is only to run by itself.
     - `solver`: any structure-preserving step of ours or any solver of diffrax, one
       step at a time. `CayleyStep` and `ExponentialStep`, for linear fields, are built
       once for a whole sequence; with a `BlockRotation` they cost O(n) a step.
@@ -43,8 +49,8 @@ class FieldCell(AbstractCell):
       scanned in parallel over time (O(log T) deep) and not step by step; by default on
       any device but a CPU.
 
-    **Raises:** `ValueError` for a field without inputs, or one that the solver cannot
-    step, with what to change.
+    **Raises:** `ValueError` for a field that the solver cannot step, with what to
+    change.
     """
 
     field: AbstractField
@@ -73,11 +79,6 @@ class FieldCell(AbstractCell):
         self.gradient = gradient
         self.associative = associative
         self.start = None
-        if field.input_weight is None:
-            raise ValueError(
-                "the field has no input_weight; build it with input_weight=B of shape "
-                "(n, m), zeros if it is only to run freely."
-            )
         if start is not None:
             self.start = as_floating("start", start, field.weight.dtype)
             if self.start.shape != (field.size,):
@@ -102,9 +103,8 @@ class FieldCell(AbstractCell):
 
     @property
     def input_size(self) -> int:
-        """Number m of input channels."""
-        assert self.field.input_weight is not None
-        return self.field.input_weight.shape[1]
+        """Number m of input channels, 0 for a field that only runs by itself."""
+        return input_size_of(self.field)
 
     @property
     def output_size(self) -> int:
@@ -124,7 +124,7 @@ class FieldCell(AbstractCell):
         # Leapfrog's last kick of a step is the first of the next: it is handed on.
         if isinstance(self.solver, Leapfrog):
             start, h = jnp.zeros((), y.dtype), self._step(y)
-            return y, self.solver.start(self.field, start, h, y, self._silence)
+            return y, self.solver.start(self.field, start, h, y, self._held())
         return y, None
 
     def step(self, state: PyTree, u: Float[Array, " m"]) -> PyTree:
@@ -134,7 +134,7 @@ class FieldCell(AbstractCell):
         y, carry = state
         t, h = jnp.zeros((), y.dtype), self._step(y)
         for _ in range(self.substeps):
-            y, carry = _advance(self.solver, self.field, t, h, y, HeldInputs(u), carry)
+            y, carry = _advance(self.solver, self.field, t, h, y, self._held(u), carry)
         return y, carry
 
     def output(self, state: PyTree) -> Float[Array, " n"]:
@@ -198,10 +198,12 @@ class FieldCell(AbstractCell):
     def _is_linear(self) -> bool:
         return isinstance(self.solver, CayleyStep | ExponentialStep)
 
-    @property
-    def _silence(self) -> HeldInputs:
-        assert self.field.input_weight is not None
-        return HeldInputs(jnp.zeros(self.input_size, self.field.input_weight.dtype))
+    def _held(self, u: Float[Array, " m"] | None = None) -> HeldInputs | None:
+        if self.field.input_weight is None:
+            return None
+        if u is None:
+            u = jnp.zeros(self.input_size, self.field.input_weight.dtype)
+        return HeldInputs(u)
 
     def _step(self, y: Array) -> Float[Array, ""]:
         return jnp.asarray(self.step_size / self.substeps, y.dtype)
@@ -213,7 +215,7 @@ def _advance(
     t: Array,
     h: Array,
     y: Array,
-    inputs: HeldInputs,
+    inputs: HeldInputs | None,
     carry: PyTree,
 ) -> tuple[Array, PyTree]:
     """Take one step; a state that a failed one leaves is NaN, and so is its loss."""

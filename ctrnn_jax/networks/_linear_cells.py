@@ -33,7 +33,6 @@ class PropagatorCell(AbstractCell):
         substeps: int,
     ) -> "PropagatorCell":
         """Return `substeps` steps of size h as one."""
-        assert field.input_weight is not None
         dtype = field.weight.dtype
         zero = jnp.zeros((), dtype)
         _, step, respond = solver.start(
@@ -45,7 +44,7 @@ class PropagatorCell(AbstractCell):
         bias = field.bias
         return cls(
             propagator,
-            response @ field.input_weight,
+            response @ _input_weight(field),
             None if bias is None else response @ bias,
         )
 
@@ -148,10 +147,9 @@ class RotationCell(AbstractCell):
         associative: bool | None,
     ) -> "RotationCell":
         """Return the rotations of a linear field with a `BlockRotation`."""
-        assert field.input_weight is not None
         if associative is None:
             associative = jax.default_backend() != "cpu"
-        return cls(multipliers, field.input_weight, field.bias, associative)
+        return cls(multipliers, _input_weight(field), field.bias, associative)
 
     @property
     def input_size(self) -> int:
@@ -226,3 +224,14 @@ def _compose(
 ) -> tuple[Array, Array]:
     """Return the affine map `first` and then `second`."""
     return second[0] * first[0], second[0] * first[1] + second[1]
+
+
+def input_size_of(field: AbstractField) -> int:
+    """Return the number of input channels, 0 without an `input_weight`."""
+    return 0 if field.input_weight is None else field.input_weight.shape[1]
+
+
+def _input_weight(field: AbstractField) -> Float[Array, "n m"]:
+    if field.input_weight is None:
+        return jnp.zeros((field.size, 0), field.weight.dtype)
+    return field.input_weight
