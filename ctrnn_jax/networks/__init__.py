@@ -1,6 +1,7 @@
 """Networks that remember: oscillatory ones and their rivals, under one interface."""
 
 from ._cell import AbstractCell
+from ._matching import matched_size
 from ._network import Generator, Readout, RecurrentNetwork, count_parameters
 
 __all__ = [
@@ -9,4 +10,5 @@ __all__ = [
     "Readout",
     "RecurrentNetwork",
     "count_parameters",
+    "matched_size",
 ]
