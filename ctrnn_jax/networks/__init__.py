@@ -4,7 +4,7 @@ from . import rivals
 from ._cell import AbstractCell
 from ._field_cell import FieldCell
 from ._matching import matched_size
-from ._network import Generator, Readout, RecurrentNetwork, count_parameters
+from ._network import Features, Generator, Readout, RecurrentNetwork, count_parameters
 from ._oscillators import OSCILLATORS, oscillator
 from ._phases import angular_frequency_of
 from ._registry import make_network, network_names, recurrent_weights
@@ -14,6 +14,7 @@ __all__ = [
     "CELLS",
     "OSCILLATORS",
     "AbstractCell",
+    "Features",
     "FieldCell",
     "Generator",
     "Readout",

@@ -18,10 +18,11 @@ from ..matrices._checks import check_dtype
 from ._field_cell import FieldCell
 from ._phases import FULL_CIRCLE, bipartite_weight, rotation_weight, skew_weight
 
-#: Of nonlinear states: below the phases that leapfrog can take into chaos.
-HALF = (0.05, math.pi / 2)
-#: α of φ(x) = α tanh(x/α): states of a task's size start nearly linear.
-SCALE = 10.0
+#: Of nonlinear states: clear of the phase π, near which kicks make chaos first.
+SAFE = (0.05, 2.5)
+#: α of φ(x) = α tanh(x/α), and the standard deviation of the entries of B: states of
+#: a tenth of α start nearly linear.
+SCALE, SMALL = 10.0, 0.3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Oscillator:
         substeps: int = 1,
         scale: float = SCALE,
         leak: float | None = None,
-        input_scale: float = 1.0,
+        input_scale: float | None = None,
         mean_input: Float[Array, " m"] | None = None,
         gradient: str = "stored",
         learn_start: bool = False,
@@ -72,6 +73,8 @@ class Oscillator:
             key=weight_key,
             dtype=dtype,
         )
+        if input_scale is None:
+            input_scale = SMALL if self.nonlinear else 1.0
         input_weight, bias = None, None
         if input_size:
             shape = (hidden_size, input_size)
@@ -121,13 +124,13 @@ OSCILLATORS: dict[str, Oscillator] = {
     "linear-skew": Oscillator(VoltageCTRNN, skew_weight, CayleyStep()),
     "linear-leapfrog": Oscillator(VoltageCTRNN, bipartite_weight, Leapfrog()),
     "tanh-skew": Oscillator(
-        VoltageCTRNN, bipartite_weight, Leapfrog(), nonlinear=True, phases=HALF
+        VoltageCTRNN, bipartite_weight, Leapfrog(), nonlinear=True, phases=SAFE
     ),
     "tanh-rate": Oscillator(
-        RateCTRNN, bipartite_weight, Leapfrog(), nonlinear=True, phases=HALF
+        RateCTRNN, bipartite_weight, Leapfrog(), nonlinear=True, phases=SAFE
     ),
     "tanh-dense": Oscillator(
-        VoltageCTRNN, skew_weight, CoordinateSplitting(), nonlinear=True, phases=HALF
+        VoltageCTRNN, skew_weight, CoordinateSplitting(), nonlinear=True, phases=SAFE
     ),
     "tanh-skew-leak": Oscillator(
         VoltageCTRNN,
@@ -135,10 +138,10 @@ OSCILLATORS: dict[str, Oscillator] = {
         Leapfrog(),
         nonlinear=True,
         leak=0.05,
-        phases=HALF,
+        phases=SAFE,
     ),
     "tanh-unconstrained": Oscillator(
-        VoltageCTRNN, _free_weight, diffrax.Heun(), nonlinear=True, phases=HALF
+        VoltageCTRNN, _free_weight, diffrax.Heun(), nonlinear=True, phases=SAFE
     ),
 }
 """Our cells by name, and the two ablations: a leak, and a W that is free."""
@@ -167,11 +170,12 @@ def oscillator(
     - `key`: a `jax.random` key.
     - `dtype`: floating dtype; JAX's default if `None`.
     - `phases`: `(low, high)`, by how many rad a step turns the oscillators at first,
-      within 0 to π. Default: all of it if linear, 0.05 to π/2 if not.
+      within 0 to π. Default: all of it if linear, 0.05 to 2.5 if not.
     - `step_size`, `substeps`: time between inputs, and solver steps it is divided in.
     - `scale`: α of φ(x) = α tanh(x/α); larger is nearer to linear.
     - `leak`: γ.
-    - `input_scale`: standard deviation of the entries of B.
+    - `input_scale`: standard deviation of the entries of B. Default: 1 if linear, 0.3
+      if not.
     - `mean_input`: u̅, shape `(m,)`: the bias starts at −Bu̅, so that an input that
       never changes does not push the state away.
     - `gradient`: `"stored"` or `"reversible"`, see `FieldCell`.
