@@ -1,5 +1,6 @@
 """Networks of equal size: the hidden size that meets a parameter budget."""
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -35,6 +36,7 @@ def matched_size(
             f"{target_parameters} and {tolerance}."
         )
 
+    @functools.cache
     def count(size: int) -> int:
         network = eqx.filter_eval_shape(build, size)
         return sum(

@@ -1,7 +1,5 @@
 """The block in which the state-space papers use their cells."""
 
-from typing import Self
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -55,7 +53,7 @@ class ResidualBlock(AbstractCell):
     def initial_state(self) -> PyTree:
         return self.cell.initial_state(), jnp.zeros(self.input_size, dtype_of(self))
 
-    def prepare(self) -> Self:
+    def prepare(self) -> "ResidualBlock":
         return eqx.tree_at(lambda block: block.cell, self, self.cell.prepare())
 
     def step(self, state: PyTree, u: Float[Array, " m"]) -> PyTree:

@@ -9,7 +9,7 @@ import jax.random as jr
 
 from ..._types import Array, DTypeLike, Float, Key, Vector
 from .._cell import AbstractCell
-from ._linear_scan import Block, apply_block, block_scan, runs_parallel
+from ._linear_scan import Block, Pair, add, apply_block, block_scan, runs_parallel
 from ._parts import check_input, check_sequence, check_sizes, uniform
 from ._skip import skip, skip_weight
 
@@ -24,6 +24,8 @@ class AbstractLinOSS(AbstractCell):
     input_weight: Float[Array, "units m"]
     output_weight: Float[Array, "n units"]
     skip_weight: Float[Array, "n *m"]
+    # `constants`, computed once for all steps.
+    prepared: tuple[Block, Pair] | None
     parallel: bool | None = eqx.field(static=True)
 
     def __init__(
@@ -44,7 +46,7 @@ class AbstractLinOSS(AbstractCell):
         self.input_weight = uniform(keys[2], (units, m), m**-0.5, dtype)
         self.output_weight = uniform(keys[3], (n, units), units**-0.5, dtype)
         self.skip_weight = skip_weight(keys[4], n, m, dtype)
-        self.parallel = parallel
+        self.parallel, self.prepared = parallel, None
 
     @property
     def input_size(self) -> int:
@@ -65,25 +67,32 @@ class AbstractLinOSS(AbstractCell):
         return jax.nn.sigmoid(self.log_step)
 
     @abstractmethod
-    def step_matrix(self) -> Block:
-        """Return M of (z, y)_k = M (z, y)_{k-1} + F B u_k, as rows of arrays `(N,)`."""
+    def constants(self) -> tuple[Block, Pair]:
+        """Return M and F of (z, y)_k = M (z, y)_{k-1} + F B u_k, arrays `(N,)`."""
 
-    @abstractmethod
-    def _drive_gains(self) -> tuple[Array, Array]:
-        """Return what B u_k adds to z and to y, for each oscillator."""
+    def prepare(self) -> "AbstractLinOSS":
+        return eqx.tree_at(
+            lambda cell: cell.prepared,
+            self,
+            self._constants(),
+            is_leaf=lambda x: x is None,
+        )
+
+    def _constants(self) -> tuple[Block, Pair]:
+        return self.constants() if self.prepared is None else self.prepared
 
     def initial_state(self) -> State:
         zero = jnp.zeros_like(self.frequency)
         return zero, zero, jnp.zeros(self.input_size, zero.dtype)
 
-    def _drive(self, u: Float[Array, " m"]) -> tuple[Array, Array]:
-        force, gains = self.input_weight @ u, self._drive_gains()
+    def _drive(self, gains: Pair, u: Float[Array, " m"]) -> Pair:
+        force = self.input_weight @ u
         return gains[0] * force, gains[1] * force
 
     def step(self, state: State, u: Float[Array, " m"]) -> State:
         check_input(u, self.input_size, self.frequency.dtype)
-        moved, drive = apply_block(self.step_matrix(), state[:2]), self._drive(u)
-        return moved[0] + drive[0], moved[1] + drive[1], u
+        block, gains = self._constants()
+        return *add(apply_block(block, state[:2]), self._drive(gains, u)), u
 
     def output(self, state: State) -> Vector:
         return self.output_weight @ state[1] + skip(self.skip_weight, state[2])
@@ -92,8 +101,11 @@ class AbstractLinOSS(AbstractCell):
         self, state: State, inputs: Float[Array, "time m"]
     ) -> tuple[State, Float[Array, "time n"]]:
         check_sequence(inputs, self.input_size, self.frequency.dtype)
-        drives = jax.vmap(self._drive)(inputs)
-        z, y = block_scan(self.step_matrix(), state[:2], drives, parallel=self.parallel)
+        if not runs_parallel(self.parallel):
+            return super().scan(state, inputs)
+        block, gains = self._constants()
+        drives = jax.vmap(lambda u: self._drive(gains, u))(inputs)
+        z, y = block_scan(block, state[:2], drives)
         outputs = jax.vmap(self.output)((z, y, inputs))
         return (z[-1], y[-1], inputs[-1]), outputs
 
@@ -136,15 +148,11 @@ class LinOSSIM(AbstractLinOSS):
     arXiv:2410.03943, equations (3) to (6). Used inside `ResidualBlock` there.
     """
 
-    def step_matrix(self) -> Block:
+    def constants(self) -> tuple[Block, Pair]:
         dt, stiffness = self.dt, self.stiffness
         schur = 1 / (1 + dt**2 * stiffness)
-        return (schur, -dt * stiffness * schur), (dt * schur, schur)
-
-    def _drive_gains(self) -> tuple[Array, Array]:
-        dt = self.dt
-        gain = dt / (1 + dt**2 * self.stiffness)
-        return gain, dt * gain
+        matrix = (schur, -dt * stiffness * schur), (dt * schur, schur)
+        return matrix, (dt * schur, dt**2 * schur)
 
 
 class LinOSSIMEX(AbstractLinOSS):
@@ -180,10 +188,7 @@ class LinOSSIMEX(AbstractLinOSS):
     arXiv:2410.03943, equations (3) to (6). Used inside `ResidualBlock` there.
     """
 
-    def step_matrix(self) -> Block:
+    def constants(self) -> tuple[Block, Pair]:
         dt, stiffness = self.dt, self.stiffness
-        one = jnp.ones_like(dt)
-        return (one, -dt * stiffness), (dt, 1 - dt**2 * stiffness)
-
-    def _drive_gains(self) -> tuple[Array, Array]:
-        return self.dt, self.dt**2
+        matrix = (jnp.ones_like(dt), -dt * stiffness), (dt, 1 - dt**2 * stiffness)
+        return matrix, (dt, dt**2)

@@ -9,7 +9,7 @@ import jax.random as jr
 
 from ..._types import Array, DTypeLike, Float, Key, Vector
 from .._cell import AbstractCell
-from ._linear_scan import Block, apply_block, block_scan, runs_parallel
+from ._linear_scan import Block, Pair, add, apply_block, block_scan, runs_parallel
 from ._parts import check_input, check_sequence, check_sizes, normal
 from ._skip import skip, skip_weight
 
@@ -54,6 +54,8 @@ class LRU(AbstractCell):
     input_weight: Float[Array, "2 units m"]
     output_weight: Float[Array, "2 n units"]
     skip_weight: Float[Array, "n *m"]
+    # λ as 2x2 rotations and γ, computed once for all steps.
+    prepared: tuple[Block, Array] | None
     _input_size: int = eqx.field(static=True)
     parallel: bool | None = eqx.field(static=True)
 
@@ -78,7 +80,7 @@ class LRU(AbstractCell):
             )
         if not 0 < max_phase <= 2 * math.pi:
             raise ValueError(f"max_phase must lie in (0, 2 pi], got {max_phase!r}.")
-        self._input_size, self.parallel = m, parallel
+        self._input_size, self.parallel, self.prepared = m, parallel, None
         keys = jr.split(key, 5)
         # Neither end may be drawn: log 0 would make ν or θ infinite.
         limits = jnp.finfo(dtype)
@@ -111,18 +113,27 @@ class LRU(AbstractCell):
         phase = jnp.exp(self.log_phase)
         return modulus * jnp.cos(phase), modulus * jnp.sin(phase)
 
-    def _block(self) -> Block:
+    def _constants(self) -> tuple[Block, Array]:
+        if self.prepared is not None:
+            return self.prepared
         real, imaginary = self.eigenvalues()
-        return (real, -imaginary), (imaginary, real)
+        return ((real, -imaginary), (imaginary, real)), jnp.exp(self.log_gain)
 
-    def _drive(self, u: Float[Array, " m"]) -> tuple[Array, Array]:
-        gain = jnp.exp(self.log_gain)
+    def prepare(self) -> "LRU":
+        return eqx.tree_at(
+            lambda cell: cell.prepared,
+            self,
+            self._constants(),
+            is_leaf=lambda x: x is None,
+        )
+
+    def _drive(self, gain: Array, u: Float[Array, " m"]) -> Pair:
         return gain * (self.input_weight[0] @ u), gain * (self.input_weight[1] @ u)
 
     def step(self, state: State, u: Float[Array, " m"]) -> State:
         check_input(u, self._input_size, self.log_decay.dtype)
-        turned, drive = apply_block(self._block(), state[:2]), self._drive(u)
-        return turned[0] + drive[0], turned[1] + drive[1], u
+        block, gain = self._constants()
+        return *add(apply_block(block, state[:2]), self._drive(gain, u)), u
 
     def output(self, state: State) -> Vector:
         real, imaginary, u = state
@@ -133,10 +144,11 @@ class LRU(AbstractCell):
         self, state: State, inputs: Float[Array, "time m"]
     ) -> tuple[State, Float[Array, "time n"]]:
         check_sequence(inputs, self._input_size, self.log_decay.dtype)
-        drives = jax.vmap(self._drive)(inputs)
-        real, imaginary = block_scan(
-            self._block(), state[:2], drives, parallel=self.parallel
-        )
+        if not runs_parallel(self.parallel):
+            return super().scan(state, inputs)
+        block, gain = self._constants()
+        drives = jax.vmap(lambda u: self._drive(gain, u))(inputs)
+        real, imaginary = block_scan(block, state[:2], drives)
         outputs = jax.vmap(self.output)((real, imaginary, inputs))
         return (real[-1], imaginary[-1], inputs[-1]), outputs
 
