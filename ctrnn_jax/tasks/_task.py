@@ -113,7 +113,7 @@ def accuracy(
     mask: Float[Array, "batch *where"] | None = None,
 ) -> Float[Array, ""]:
     """Return the share of answers whose largest output is the right class."""
-    right = jnp.argmax(outputs, axis=-1) == targets
+    right = jnp.argmax(outputs, axis=-1).astype(targets.dtype) == targets
     return masked_mean(right.astype(outputs.dtype), mask)
 
 
@@ -129,5 +129,5 @@ def check_split(split: str) -> bool:
 
 def split_key(key: Key, split: str) -> Key:
     """Return the key that a generated task makes its fixed batch of."""
-    # Far from the step numbers that training folds into its own keys.
-    return jax.random.fold_in(key, 0x7E57 + check_split(split))
+    # Folded twice, so that no step number that training folds into a key gives it.
+    return jax.random.fold_in(jax.random.fold_in(key, 0x7E57), check_split(split))
