@@ -20,8 +20,10 @@ class Recipe:
     - `learning_rate`: Adam's highest; it warms up over a fortieth of the steps and
       falls to a hundredth along a cosine. Gradients are clipped to norm 1.
     - `weight_rate`: the share of it for the recurrent weight of our cells.
-    - `validate_every`: steps between validations; what is best there is tested.
-    - `solved`: a score and its bound; training stops once a validation reaches it.
+    - `validate_every`: steps between validations; the model with the least loss there
+      is tested.
+    - `solved`: share of the trivial loss at which a task counts as solved: training
+      stops once a validation is below it.
     - `test_batch`: sequences tested at once.
     """
 
@@ -30,7 +32,7 @@ class Recipe:
     learning_rate: float = 3e-3
     weight_rate: float = 0.1
     validate_every: int = 25
-    solved: tuple[str, float] | None = None
+    solved: float | None = None
     test_batch: int = 64
 
 
@@ -68,7 +70,7 @@ def _copy(delay: int, networks: tuple[str, ...], recipe: Recipe, size: int) -> E
         {"delay": delay},
         networks,
         size,
-        dataclasses.replace(recipe, solved=("recall", 1.0)),
+        dataclasses.replace(recipe, solved=5e-4),
         "recall",
         True,
         build={"hidden": 128},
@@ -86,7 +88,7 @@ def _adding(length: int, networks: tuple[str, ...], num_steps: int) -> Entry:
         {"length": length},
         networks,
         9_000,
-        Recipe(num_steps, 50, validate_every=50, solved=("loss", 0.01), test_batch=100),
+        Recipe(num_steps, 50, validate_every=50, solved=0.01, test_batch=100),
         "loss",
         False,
         build={"hidden": 32, "features": 32},
@@ -127,7 +129,7 @@ PLAN: tuple[Entry, ...] = (
         {"delay": 1000},
         FEW,
         9_000,
-        Recipe(200, 32, validate_every=25, solved=("accuracy", 1.0)),
+        Recipe(200, 32, validate_every=25, solved=1e-3),
         "accuracy",
         True,
         build={"hidden": 32},

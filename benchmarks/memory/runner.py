@@ -74,11 +74,10 @@ def train(entry: Entry, task: AbstractTask, name: str, seed: int) -> dict[str, A
     }
     stop_when = None
     if recipe.solved is not None:
-        score, bound = recipe.solved
+        bound = recipe.solved * task.trivial_loss
 
         def stop_when(scores: Any) -> bool:
-            value = scores[score]
-            return value >= bound if entry.maximise else value <= bound
+            return scores["loss"] <= bound
 
     try:
         network, history = fit(
@@ -91,8 +90,6 @@ def train(entry: Entry, task: AbstractTask, name: str, seed: int) -> dict[str, A
             validate_every=recipe.validate_every,
             validation_batch=recipe.test_batch,
             stop_when=stop_when,
-            monitor=entry.score,
-            maximise=entry.maximise,
         )
     except NonfiniteError as error:
         record |= {"failed": str(error), "steps": 0, "seconds": 0.0, "test": {}}
