@@ -106,10 +106,11 @@ PLAN: tuple[Entry, ...] = (
         "flip-flop",
         {},
         ("gain-skew", "tanh-skew", "linear-rotation", "lstm", "gru"),
-        6_000,
-        Recipe(600, 64, validate_every=50),
+        500,
+        Recipe(1000, 64, learning_rate=1e-2, weight_rate=1.0, validate_every=100),
         "loss",
         False,
+        own={"gain-skew": {"input_scale": 1.0}},
     ),
     Entry(
         "digits-padded",

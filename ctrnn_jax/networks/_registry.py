@@ -75,7 +75,9 @@ def make_network(
     inputs = task.sample(_MEAN_OVER, key=jr.key(0)).inputs
     if features:
         width = features
-        encoder = Features(task.input_size, features, key=feature_key, dtype=dtype)
+        encoder = Features(
+            task.input_size, features, key=jr.fold_in(key, 1), dtype=dtype
+        )
         inputs = jax.vmap(jax.vmap(encoder))(inputs)
     if name in OSCILLATORS:
         own.setdefault("mean_input", jnp.mean(inputs, axis=(0, 1)))
