@@ -4,6 +4,7 @@ from . import rivals
 from ._cell import AbstractCell
 from ._field_cell import FieldCell
 from ._matching import matched_size
+from ._motion_check import ChaoticStart, InitialMotion, initial_motion
 from ._network import Features, Generator, Readout, RecurrentNetwork, count_parameters
 from ._oscillators import OSCILLATORS, oscillator
 from ._phases import angular_frequency_of
@@ -14,13 +15,16 @@ __all__ = [
     "CELLS",
     "OSCILLATORS",
     "AbstractCell",
+    "ChaoticStart",
     "Features",
     "FieldCell",
     "Generator",
+    "InitialMotion",
     "Readout",
     "RecurrentNetwork",
     "angular_frequency_of",
     "count_parameters",
+    "initial_motion",
     "make_network",
     "matched_size",
     "network_names",
