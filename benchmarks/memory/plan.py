@@ -77,22 +77,29 @@ def _copy(delay: int, networks: tuple[str, ...], recipe: Recipe, size: int) -> E
     )
 
 
-#: Phases near 0 let a state sum what it is told: what adding needs.
-_SLOW = {"phases": (0.0, 0.5)}
-
-
 def _adding(length: int, networks: tuple[str, ...], num_steps: int) -> Entry:
+    # A state sums what it is told if it turns by at most a third of a circle over the
+    # sequence, and starts so small that all of it together is of order one.
+    summing = {"phases": (0.0, 2 / length), "input_scale": 30 / length}
     return Entry(
         f"adding-{length}",
         "adding",
         {"length": length},
         networks,
-        9_000,
-        Recipe(num_steps, 50, validate_every=50, solved=0.01, test_batch=100),
+        2_300,
+        Recipe(
+            num_steps,
+            50,
+            learning_rate=5e-3,
+            weight_rate=0.01,
+            validate_every=50,
+            solved=0.03,
+            test_batch=100,
+        ),
         "loss",
         False,
         build={"hidden": 32, "features": 32},
-        own={"linear-rotation": _SLOW, "tanh-skew": _SLOW},
+        own={"linear-rotation": summing},
     )
 
 
