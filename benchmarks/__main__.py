@@ -18,6 +18,7 @@ _EXAMPLES = """examples:
   python -m benchmarks gradients            the same of gradients; about 25 minutes
   python -m benchmarks lyapunov             the committed table; about 7 minutes
   python -m benchmarks phase-diagram        the committed diagram; about half an hour
+  python -m benchmarks memory               the leaderboard; hours, and resumes
   python -m benchmarks check                what CI runs; under a minute
 """
 
@@ -82,6 +83,24 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where to; default: benchmarks/results",
     )
+    memory = commands.add_parser(
+        "memory", help="the leaderboard: train what it lacks; resumes"
+    )
+    memory.add_argument(
+        "tasks", nargs="*", metavar="TASK", help="which of its tables; default: all"
+    )
+    memory.add_argument(
+        "--seconds",
+        type=float,
+        default=math.inf,
+        help="begin no further training after so long; 0 only writes the tables",
+    )
+    memory.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where records are, and go; default: benchmarks/results",
+    )
     commands.add_parser("check", help="compilation counts and a generous ratio")
     return parser
 
@@ -110,6 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return launch([*quick, str(folder.resolve()), command])
     if arguments.command == "phase-diagram":
         return _phase_diagram(arguments)
+    if arguments.command == "memory":
+        return _memory(arguments)
     parser.print_help()
     return 0
 
@@ -191,6 +212,34 @@ def _phase_diagram(arguments: argparse.Namespace) -> int:
     )
     if not done:
         print("not all networks are done; run the same command again", file=sys.stderr)
+    return 0
+
+
+def _memory(arguments: argparse.Namespace) -> int:
+    from .memory.plan import PLAN
+    from .memory.report import write
+    from .memory.runner import run
+    from .memory.store import Store
+
+    known = [entry.key for entry in PLAN]
+    for task in arguments.tasks:
+        if task not in known:
+            print(f"no table {task}; there are {', '.join(known)}", file=sys.stderr)
+            return 2
+    folder = arguments.output or _HERE / "results"
+    store = Store(folder / "memory.json")
+    done = run(
+        store,
+        arguments.seconds,
+        arguments.tasks,
+        lambda line: print(line, flush=True),
+    )
+    if not store.records:
+        print("nothing has been trained yet; give more --seconds", file=sys.stderr)
+        return 2
+    print(write(store, folder, "python -m benchmarks memory"))
+    if not done:
+        print("not all is trained; run the same command again", file=sys.stderr)
     return 0
 
 

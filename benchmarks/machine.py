@@ -14,6 +14,7 @@ _PACKAGES = (
     "jaxlib",
     "diffrax",
     "equinox",
+    "optax",
     "numpy",
     "scipy",
     "torch",

@@ -1,12 +1,12 @@
 """One training after another, each kept as it is done: the same command goes on."""
 
-import json
+import platform
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.random as jr
 import numpy as np
 import optax
@@ -22,30 +22,39 @@ from ctrnn_jax.train import NonfiniteError, evaluate, fit
 
 from ..machine import describe_machine, describe_versions, today
 from .plan import PLAN, Entry, Recipe
+from .store import Store
+
+_PACKAGES = ("python", "jax", "equinox", "optax", "numpy")
 
 
 def run(
-    work: Path, seconds: float, keys: list[str], say: Callable[[str], None] = print
+    store: Store,
+    seconds: float,
+    keys: Sequence[str] = (),
+    say: Callable[[str], None] = print,
 ) -> bool:
-    """Train what is missing in `work` for about so long; return whether all is done."""
+    """Train what the store lacks for about so long; return whether all is done.
+
+    First every network on one seed, then on the next. A task whose data is not
+    installed is passed over, and said to be.
+    """
     begun = time.monotonic()
     for entry in PLAN:
         if keys and entry.key not in keys:
             continue
-        task = None
+        try:
+            task = make_task(entry.task, **entry.options)
+        except ImportError as missing:
+            say(f"{entry.key}: {missing}")
+            continue
         for seed in range(entry.seeds):
             for name in entry.networks:
-                file = work / entry.key / f"{name}-{seed}.json"
-                if file.exists():
+                if (entry.key, name, seed) in store.records:
                     continue
                 if time.monotonic() - begun > seconds:
                     return False
-                task = make_task(entry.task, **entry.options) if task is None else task
                 record = train(entry, task, name, seed)
-                file.parent.mkdir(parents=True, exist_ok=True)
-                part = file.with_suffix(".part")
-                part.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-                part.replace(file)
+                store.add(record)
                 say(
                     f"{entry.key} {name} seed {seed}: {entry.score} "
                     f"{record['test'].get(entry.score, float('nan')):.4g} after "
@@ -58,27 +67,28 @@ def train(entry: Entry, task: AbstractTask, name: str, seed: int) -> dict[str, A
     """Train one network on one seed, and test what was best at validation."""
     recipe = entry.recipe
     build_key, train_key = jr.split(jr.fold_in(jr.key(20250413), seed))
-    options = {**entry.build, **entry.own.get(name, {})}
+    options: dict[str, Any] = {**entry.build, **entry.own.get(name, {})}
 
     def build(size: int) -> eqx.Module:
         return make_network(name, task, size=max(size, 2), key=build_key, **options)
 
     size = matched_size(build, entry.parameters)
     network = build(size)
-    begun = time.perf_counter()
+    versions = describe_versions()
     record: dict[str, Any] = {
+        "task": entry.key,
         "network": name,
         "seed": seed,
         "size": size,
         "parameters": count_parameters(network),
+        "trivial_loss": task.trivial_loss,
+        "date": today(),
+        "processor": describe_machine()["processor"],
+        "system": platform.machine(),
+        "versions": {package: versions[package] for package in _PACKAGES},
     }
-    stop_when = None
-    if recipe.solved is not None:
-        bound = recipe.solved * task.trivial_loss
-
-        def stop_when(scores: Any) -> bool:
-            return scores["loss"] <= bound
-
+    bound = None if recipe.solved is None else recipe.solved * task.trivial_loss
+    begun = time.perf_counter()
     try:
         network, history = fit(
             network,
@@ -89,28 +99,30 @@ def train(entry: Entry, task: AbstractTask, name: str, seed: int) -> dict[str, A
             key=train_key,
             validate_every=recipe.validate_every,
             validation_batch=recipe.test_batch,
-            stop_when=stop_when,
+            stop_when=None if bound is None else lambda s: s["loss"] <= bound,
         )
     except NonfiniteError as error:
-        record |= {"failed": str(error), "steps": 0, "seconds": 0.0, "test": {}}
-        return record
-    record |= {
-        "steps": len(history.losses),
+        spent = time.perf_counter() - begun
+        return record | {
+            "stop": str(error).split(".")[0],
+            "steps": 0,
+            "seconds": spent,
+            "test": {},
+        }
+    spent = time.perf_counter() - begun
+    return record | {
         "stop": history.stop,
+        "steps": len(history.losses),
         "best_step": history.best_step,
-        "seconds": time.perf_counter() - begun,
+        "seconds": round(spent, 1),
         "test": evaluate(network, task, batch_size=recipe.test_batch),
         "validation_steps": history.validation_steps.tolist(),
         "validation": {
             key: np.round(values, 6).tolist()
             for key, values in history.validation_scores.items()
         },
-        "trivial_loss": task.trivial_loss,
-        "date": today(),
-        "machine": describe_machine(),
-        "versions": describe_versions(),
+        "device": jax.devices()[0].device_kind,
     }
-    return record
 
 
 def optimiser(recipe: Recipe) -> optax.GradientTransformation:
