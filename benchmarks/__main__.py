@@ -19,6 +19,7 @@ _EXAMPLES = """examples:
   python -m benchmarks lyapunov             the committed table; about 7 minutes
   python -m benchmarks phase-diagram        the committed diagram; about half an hour
   python -m benchmarks memory               the leaderboard; hours, and resumes
+  python -m benchmarks training             a training step beside PyTorch's; minutes
   python -m benchmarks check                what CI runs; under a minute
 """
 
@@ -101,6 +102,15 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where records are, and go; default: benchmarks/results",
     )
+    training = commands.add_parser(
+        "training", help="a training step beside PyTorch's; training.md and .json"
+    )
+    training.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where to; default: benchmarks/results",
+    )
     commands.add_parser("check", help="compilation counts and a generous ratio")
     return parser
 
@@ -131,6 +141,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _phase_diagram(arguments)
     if arguments.command == "memory":
         return _memory(arguments)
+    if arguments.command == "training":
+        return _training(arguments, argv)
     parser.print_help()
     return 0
 
@@ -240,6 +252,25 @@ def _memory(arguments: argparse.Namespace) -> int:
     print(write(store, folder, "python -m benchmarks memory"))
     if not done:
         print("not all is trained; run the same command again", file=sys.stderr)
+    return 0
+
+
+def _training(arguments: argparse.Namespace, argv: Sequence[str]) -> int:
+    from .memory import cost
+    from .suites import NotInstalled, WrongAnswer
+
+    command = " ".join(("python -m benchmarks", *argv))
+    folder = arguments.output or _HERE / "results"
+    try:
+        results = cost.run(command)
+    except NotInstalled as missing:
+        print(f"not installed: {missing}; see `make bench`", file=sys.stderr)
+        return 1
+    except WrongAnswer as wrong:
+        print(f"wrong answer, nothing written: {wrong}", file=sys.stderr)
+        return 1
+    cost.write(results, folder)
+    print(folder / "training.md")
     return 0
 
 

@@ -164,10 +164,10 @@ axes[1].set_ylabel("what training changed (rad a step)")
 plt.show()
 
 # %% [markdown]
-# The spectrum hardly moves, a hundredth of a radian a step: what is learned is what to write into the planes and how to
-# read them. What made it learnable was the spectrum it started with. Start a nonlinear
-# state at full size and with phases up to the half turn, and it is chaotic before it
-# has learned anything; the library says so:
+# The spectrum hardly moves, by a hundredth of a radian a step: what is learned is what
+# to write into the planes and how to read them. What made it learnable was the spectrum
+# it started with. Start a nonlinear state at full size and with phases up to the half
+# turn, and it is chaotic before it has learned anything; the library says so:
 
 # %%
 chaotic = make_network(
