@@ -1,7 +1,5 @@
 """Recordings with a number each, such as a heart rate."""
 
-from typing import Self
-
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
@@ -73,7 +71,7 @@ class MeasuredSequences(AbstractTask):
         *,
         seed: int = 0,
         dtype: DTypeLike | None = None,
-    ) -> Self:
+    ) -> "MeasuredSequences":
         """Divide by groups, such as people: 70 % train, 15 % validation, 15 % test.
 
         **Raises:** `ValueError` for fewer than three groups, or shapes that differ.
