@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 from jax.typing import ArrayLike, DTypeLike
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree, UInt32
+from jaxtyping import Array, Bool, Complex, Float, Int, PRNGKeyArray, PyTree, UInt32
 
 Scalar: TypeAlias = Float[Array, ""]
 ScalarLike: TypeAlias = Float[Array, ""] | np.ndarray | float | int
@@ -24,6 +24,7 @@ __all__ = [
     "Array",
     "ArrayLike",
     "Bool",
+    "Complex",
     "DTypeLike",
     "Float",
     "Int",

@@ -12,13 +12,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ctrnn_jax"
 
-BASE = {"_types", "_results"}
+BASE = {"_types", "_results", "_storage"}
 MODELS = BASE | {"matrices", "fields"}
 
 # Room: the rooms it may import, itself aside. "" is the package's own
 # `__init__.py`, which imports all rooms and so must be imported by none of them.
 MAY_IMPORT = {
     "_types": set(),
+    "_storage": set(),
     "_results": {"_types"},
     "matrices": BASE,
     "fields": BASE | {"matrices"},

@@ -1,39 +1,21 @@
-"""Writing so that a file is either whole or not there."""
+"""Writing files, with errors for the person at the terminal."""
 
 import contextlib
 import errno
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from .. import _storage
 from ._errors import RefusedError, StorageError
-
-try:
-    import fcntl
-except ImportError:  # Windows: two runs into one place are then not told apart.
-    fcntl = None
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file beside `path` and put it in its place once it is on the disk.
-
-    If anything fails, what was at `path` stays as it was and nothing is left over.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
+    """Write a file, whole or not at all; what was at `path` stays if it fails."""
     try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise as_storage_error(error, path) from error
-        raise
+        _storage.write_atomically(path, write)
+    except OSError as error:
+        raise as_storage_error(error, path) from error
 
 
 def as_storage_error(error: OSError, path: Path) -> StorageError:
@@ -58,29 +40,14 @@ def make_folder(path: Path) -> None:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock that ends with the process, however it ends."""
-    try:
-        file = path.open("ab")
-    except OSError as error:
-        raise as_storage_error(error, path) from error
-    with file:
+    with contextlib.ExitStack() as held:
         try:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(_storage.locked(path))
         except BlockingIOError:
             raise RefusedError(
                 f"Another process is writing to {path.parent}; wait for it, or choose "
                 "another --out."
             ) from None
-        except OSError:
-            pass  # Some network file systems have no locks.
+        except OSError as error:
+            raise as_storage_error(error, path) from error
         yield
-
-
-def _sync_folder(path: Path) -> None:
-    """Make a rename in a folder last through a power cut, where that is possible."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

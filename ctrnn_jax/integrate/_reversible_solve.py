@@ -8,7 +8,7 @@ import numpy as np
 from .._types import Array, Bool, Float, Int, PyTree, State
 from ..fields import AbstractField, materialise
 from ..matrices._base import DenseWeight
-from ._motion import Held, Motion, Own
+from ._motion import AbstractFlow, Held, Motion, Own
 from ._scheme import Scheme
 from ._splitting import CoordinateSplitting, Leapfrog
 from ._storage import AbstractStorage
@@ -40,14 +40,14 @@ def solve_reversibly(
     field = materialise(field)
     if field.weight.independent_sets is None:
         scheme = scheme.fitted(size)
-        field, y0 = _padded(field, y0, -size % scheme.block_size)
+        field, y0 = pad_neurons(field, y0, -size % scheme.block_size)
     motion = Motion(field, inputs, origin, jnp.asarray(step))
     bounds = counts * len(scheme.fractions)
     saved, spilt = _solve((motion, y0), scheme, storage, bounds)
     return saved[:, :size], jnp.any(spilt[:size], axis=0)
 
 
-def _padded(
+def pad_neurons(
     field: AbstractField, y0: State, excess: int
 ) -> tuple[AbstractField, Float[Array, "padded *batch"]]:
     """Return a field with a dense weight, and `excess` neurons that touch no other."""
@@ -148,18 +148,6 @@ def _solve_backward(
     if saved is None:
         return zero, jnp.zeros_like(y0)
 
-    def undo(
-        flows: list, drive: Array | None, state: tuple[Array, State]
-    ) -> tuple[tuple[Array, State], Own, Array | None]:
-        value, cotangent = state
-        total, of_drive = zero, None if drive is None else jnp.zeros_like(drive)
-        for flow in reversed(flows):
-            value, cotangent, part, part_drive = flow.pull(
-                motion, own, storage, value, cotangent, drive
-            )
-            total, of_drive = _sum(total, part), _sum(of_drive, part_drive)
-        return (value, cotangent), total, of_drive
-
     def run(carry: PyTree, at: PyTree) -> tuple[PyTree, None]:
         (value, cotangent), sums = carry
         first, stop, arriving = at
@@ -174,10 +162,10 @@ def _solve_backward(
                 own,
             )
             flows = scheme.flows(motion, index, back == 0, drive)
-            state, part, of_drive = undo(flows, drive, state)
+            state, part, of_drive = undo(flows, motion, own, storage, drive, state)
             if of_drive is not None:
-                part = _sum(part, pull_drive(of_drive)[0])
-            return state, _sum(total, part)
+                part = add_trees(part, pull_drive(of_drive)[0])
+            return state, add_trees(total, part)
 
         def stretch(number: Array, carry: PyTree) -> PyTree:
             state, sums = carry
@@ -191,10 +179,12 @@ def _solve_backward(
         state, sums = jax.lax.fori_loop(0, stretches, stretch, (state, sums))
         opening = scheme.opening(motion, first)
         if opening:
-            state, part, of_bias = undo(opening, motion.field.bias, state)
+            state, part, of_bias = undo(
+                opening, motion, own, storage, motion.field.bias, state
+            )
             if own.field.bias is not None:
                 part = eqx.tree_at(
-                    lambda m: m.field.bias, part, _sum(part.field.bias, of_bias)
+                    lambda m: m.field.bias, part, add_trees(part.field.bias, of_bias)
                 )
             sums = _add_compensated(sums, part)
         return (state, sums), None
@@ -203,18 +193,45 @@ def _solve_backward(
     spans = (bounds[:-1], bounds[1:], saved[1:])
     carry, _ = jax.lax.scan(run, carry, spans, reverse=True)
     (value, cotangent), (sums, _) = carry
-    cotangent = eqx.error_if(
-        cotangent + saved[0],
+    cotangent = check_return(cotangent + saved[0], value, y0, storage)
+    return sums, cotangent
+
+
+def undo(
+    flows: list[AbstractFlow],
+    motion: Motion,
+    own: Own,
+    storage: AbstractStorage,
+    drive: Array | None,
+    state: tuple[Array, State],
+) -> tuple[tuple[Array, State], Own, Array | None]:
+    """Undo flows; return the state and cotangents before, of `own` and of the drive."""
+    value, cotangent = state
+    total = jax.tree.map(jnp.zeros_like, own)
+    of_drive = None if drive is None else jnp.zeros_like(drive)
+    for flow in reversed(flows):
+        value, cotangent, part, part_drive = flow.pull(
+            motion, own, storage, value, cotangent, drive
+        )
+        total, of_drive = add_trees(total, part), add_trees(of_drive, part_drive)
+    return (value, cotangent), total, of_drive
+
+
+def check_return(
+    cotangent: State, value: Array, y0: State, storage: AbstractStorage
+) -> State:
+    """Return the cotangent of the start, if that is where undoing has led."""
+    return eqx.error_if(
+        cotangent,
         storage.differs(value, storage.hold(y0)),
         "ReversibleAdjoint: the backward pass did not return to the initial state bit "
         "for bit, so its gradient cannot be trusted. The products of this device are "
         "not reproducible (on a GPU set XLA_FLAGS=--xla_gpu_deterministic_ops=true); "
         "otherwise use adjoint=diffrax.RecursiveCheckpointAdjoint().",
     )
-    return sums, cotangent
 
 
-def _sum(first: PyTree, second: PyTree) -> PyTree:
+def add_trees(first: PyTree, second: PyTree) -> PyTree:
     """Return the sum of two trees, `None` counting as nothing."""
 
     def one(a: Array | None, b: Array | None) -> Array | None:

@@ -1,7 +1,6 @@
 """What a recurrent cell is: one step, and how it is repeated over a sequence."""
 
 from abc import abstractmethod
-from typing import Self
 
 import equinox as eqx
 import jax
@@ -41,8 +40,15 @@ class AbstractCell(eqx.Module):
     def output(self, state: PyTree) -> Float[Array, " n"]:
         """Return what a readout, or the next cell, sees of a state."""
 
-    def prepare(self) -> Self:
-        """Return the cell with what all its steps share computed once."""
+    def state_from(self, y: Float[Array, " n"]) -> PyTree:
+        """Return the state whose output is `y`, for cells whose state is that."""
+        return y
+
+    def prepare(self) -> "AbstractCell":
+        """Return the cell with what all its steps share computed once.
+
+        Another kind of cell if need be, with the same states.
+        """
         return self
 
     def scan(

@@ -55,6 +55,33 @@ class Readout(eqx.Module):
         return out if self.hidden is None else out + self.hidden(x)
 
 
+class Features(eqx.Module):
+    r"""$\mathrm{relu}(Eu + e)$ of one input, shape `(k,)`.
+
+    **Arguments:**
+
+    - `input_size`, `size`: m and k.
+    - `key`: a `jax.random` key.
+    - `dtype`: floating dtype; JAX's default if `None`.
+    """
+
+    linear: eqx.nn.Linear
+
+    def __init__(
+        self,
+        input_size: int,
+        size: int,
+        *,
+        key: Key,
+        dtype: DTypeLike | None = None,
+    ):
+        self.linear = eqx.nn.Linear(input_size, size, dtype=dtype, key=key)
+
+    def __call__(self, u: Float[Array, " m"]) -> Float[Array, " k"]:
+        """Return the features of one input."""
+        return jax.nn.relu(self.linear(u))
+
+
 class RecurrentNetwork(eqx.Module):
     """A sequence model: cells, each reading the one before, and a readout.
 
@@ -111,35 +138,50 @@ class RecurrentNetwork(eqx.Module):
 class Generator(eqx.Module):
     r"""A network that a code sets going, and that goes on without input.
 
-    $x_0 = S d$, then the cell alone; the output at sample k is $r(x_k)$.
+    $x_0 = S d$, then the cell alone; the output at sample k is $r(x_k)$. Without S
+    the code is the cell's one input, and sample 0 follows it.
 
     **Arguments:**
 
-    - `cell`: an `AbstractCell` whose state is an array `(n,)`; its inputs stay zero.
-    - `readout`: from `(n,)` to `(o,)`.
-    - `start`: from a code `(d,)` to an initial state `(n,)`, such as a matrix S of
-      shape `(n, d)`.
+    - `cell`: an `AbstractCell`; its state is an array if S is given.
+    - `readout`: from `(n,)` to `(o,)`, such as `Readout`.
     - `num_samples`: length of what is generated.
+    - `start`: S, shape `(n, d)`, or `None`.
 
     **Returns**, when called with a code of shape `(d,)`: shape `(num_samples, o)`.
     """
 
     cell: AbstractCell
     readout: Callable
-    start: Float[Array, "n d"]
     num_samples: int = eqx.field(static=True)
+    start: Float[Array, "n d"] | None = None
+
+    def __check_init__(self) -> None:
+        """Refuse sizes that do not follow on from each other."""
+        if self.num_samples < 1:
+            raise ValueError(f"num_samples must be at least 1, got {self.num_samples}.")
+        if self.start is not None and self.start.shape[0] != self.cell.output_size:
+            raise ValueError(
+                f"start must have shape ({self.cell.output_size}, d), got "
+                f"{self.start.shape}."
+            )
 
     def __call__(
         self, code: Float[Array, " d"], num_samples: int | None = None
     ) -> Float[Array, "time o"]:
         """Return what follows from a code, for `num_samples` if given."""
         count = self.num_samples if num_samples is None else num_samples
-        outputs = self.cell.free_run(self.initial_state(code), count)
-        return jax.vmap(self.readout)(outputs)
+        return jax.vmap(self.readout)(self.states(code, count))
+
+    def states(self, code: Float[Array, " d"], num_samples: int) -> Array:
+        """Return the outputs of the cell, shape `(num_samples, n)`."""
+        return self.cell.free_run(self.initial_state(code), num_samples)
 
     def initial_state(self, code: Float[Array, " d"]) -> PyTree:
         """Return the state that a code sets."""
-        return self.start @ code
+        if self.start is None:
+            return self.cell.prepare().step(self.cell.initial_state(), code)
+        return self.cell.state_from(self.start @ code)
 
 
 def check_chain(cells: tuple[AbstractCell, ...]) -> None:

@@ -1,3 +1,23 @@
 """Training: the loop, its log, and checkpoints that survive."""
 
-__all__ = []
+from ._callbacks import Progress
+from ._errors import CheckpointError, CheckpointWriteError, NonfiniteError
+from ._evaluate import evaluate
+from ._fit import fit
+from ._history import History
+from ._model_file import load_model, read_config, save_model
+from ._trainable import trainable_parts
+
+__all__ = [
+    "CheckpointError",
+    "CheckpointWriteError",
+    "History",
+    "NonfiniteError",
+    "Progress",
+    "evaluate",
+    "fit",
+    "load_model",
+    "read_config",
+    "save_model",
+    "trainable_parts",
+]

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -211,7 +212,7 @@ def test_a_full_disk_keeps_what_is_done_and_leaves_nothing_half_written(
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(_files.os, "fsync", fsync)
+        patch.setattr(os, "fsync", fsync)
         assert ctrnn.small(out, "--dt0", "0.125", "--fresh") == 3
     assert "No space left on device" in ctrnn.stderr
     assert "run the same command" in ctrnn.stderr
@@ -229,9 +230,9 @@ def test_a_disk_full_at_the_end_loses_nothing(ctrnn, out, reference, monkeypatch
             raise OSError(errno.ENOSPC, "No space left on device")
         original(source, target)
 
-    original = _files.os.replace
+    original = os.replace
     with monkeypatch.context() as patch:
-        patch.setattr(_files.os, "replace", replace)
+        patch.setattr(os, "replace", replace)
         assert ctrnn.small(out) == 3
     assert not out.exists()
     assert len(_segments(out)) == SEGMENTS
