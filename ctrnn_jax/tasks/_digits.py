@@ -9,6 +9,7 @@ from ._recordings import AbstractClassification, Recordings, stratified
 from ._shipped import shipped_file
 
 _SIDE, _LEVELS, _CLASSES = 8, 16, 10
+_LENGTH = 1000
 _VARIANTS = ("sequential", "permuted", "padded")
 # The division and the permutation are parts of the protocol, no options.
 _DIVISION_SEED, _PERMUTATION_SEED = 0, 1
@@ -28,7 +29,7 @@ class Digits(AbstractClassification):
     **Arguments:**
 
     - `variant`: one of the above.
-    - `length`: samples of the padded variant; at least 8.
+    - `length`: samples of the padded variant, at least 8; 1 000 by default.
     - `dtype`: floating dtype; JAX's default if `None`.
 
     **Raises:** `ImportError` without scikit-learn, which ships the images.
@@ -44,10 +45,12 @@ class Digits(AbstractClassification):
         self,
         variant: str = "sequential",
         *,
-        length: int = 1000,
+        length: int | None = None,
         dtype: DTypeLike | None = None,
     ):
         check_choice("variant", variant, _VARIANTS)
+        if variant != "padded" and length is not None:
+            raise ValueError(f"length is of the padded variant, not of {variant!r}.")
         images, labels = load_digits()
         inputs = images.reshape(len(images), -1, 1)
         if variant == "permuted":
@@ -60,7 +63,9 @@ class Digits(AbstractClassification):
         self.data = Recordings(
             *((inputs[places], labels[places]) for places in parts),
             num_classes=_CLASSES,
-            padded_to=length if variant == "padded" else None,
+            padded_to=(_LENGTH if length is None else length)
+            if variant == "padded"
+            else None,
             dtype=dtype,
         )
 

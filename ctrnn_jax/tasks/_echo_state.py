@@ -62,13 +62,13 @@ class EchoState:
         gram = known.T @ known + self.ridge * len(known) * np.eye(rows.shape[1])
         readout = np.linalg.solve(gram, known.T @ next_values)
         out = np.full(horizon, np.inf)
-        value = rows[-1] @ readout
+        value = float(rows[-1] @ readout)
         for place in range(horizon):
             if not abs(value) < 1e100:
                 break
             out[place] = value
             state = step(state, value)
-            value = np.array([*state, value, 1.0]) @ readout
+            value = float(np.array([*state, value, 1.0]) @ readout)
         return out
 
 

@@ -175,14 +175,14 @@ class AbstractClassification(AbstractTask):
 class LabelledSequences(AbstractClassification):
     """Recordings of your own, such as from the `load_*` functions.
 
-    **Arguments:**
+    **Arguments**, by keyword:
 
     - `label`: a short name, for tables and files.
     - `data`: `Recordings`.
     """
 
-    label: str = eqx.field(static=True)
-    data: Recordings
+    label: str = eqx.field(static=True, kw_only=True)
+    data: Recordings = eqx.field(kw_only=True)
 
     @property
     def name(self) -> str:

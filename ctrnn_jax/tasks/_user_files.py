@@ -165,7 +165,7 @@ def load_eigenworms(
     inputs = (inputs - mean) / deviation
     train, validation, test = ((inputs[part], labels[part]) for part in parts)
     data = Recordings(train, validation, test, num_classes=5, dtype=dtype)
-    return LabelledSequences("eigenworms", data)
+    return LabelledSequences(label="eigenworms", data=data)
 
 
 def load_ppg(path: str | Path, *, dtype: DTypeLike | None = None) -> MeasuredSequences:
@@ -203,7 +203,9 @@ def _labelled(
     train: tuple[np.ndarray, np.ndarray],
     test: tuple[np.ndarray, np.ndarray],
     validation_share: float,
-    **options: object,
+    *,
+    padded_to: int | None = None,
+    dtype: DTypeLike | None,
 ) -> LabelledSequences:
     """Divide a training set whose classes are the ten digits of its labels."""
     inputs, labels = train
@@ -213,7 +215,8 @@ def _labelled(
         )
     kept, chosen = stratified(labels, (validation_share,), _DIVISION_SEED)
     parts = [(inputs[kept], labels[kept]), (inputs[chosen], labels[chosen]), test]
-    return LabelledSequences(label, Recordings(*parts, num_classes=10, **options))
+    data = Recordings(*parts, num_classes=10, padded_to=padded_to, dtype=dtype)
+    return LabelledSequences(label=label, data=data)
 
 
 def _whole(labels: np.ndarray) -> np.ndarray:
