@@ -1,6 +1,6 @@
 """Linear fields over a whole sequence: what one step is, built once for all."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -86,6 +86,10 @@ class PropagatorCell(AbstractCell):
         return jax.lax.scan(body, state, drives)
 
 
+#: Real and imaginary parts of states or drives of the planes.
+Parts: TypeAlias = tuple[Array, Array]
+
+
 class Multipliers(NamedTuple):
     """What a step multiplies each planar rotation, and a drive held meanwhile, by."""
 
@@ -127,15 +131,17 @@ def rotation_multipliers(
 
 
 class RotationCell(AbstractCell):
-    r"""Uncoupled planar rotations $z^+ = az + b(Du + c)$: O(n) a step.
+    r"""Uncoupled planar rotations $z^+ = az + Du + c$: O(n) a step.
 
-    What `FieldCell.prepare` makes of a `BlockRotation`. As a composition of affine
-    maps is affine, a sequence can be scanned in parallel over time.
+    What `FieldCell.prepare` makes of a `BlockRotation`; a, D and c are complex, of
+    shapes `(planes,)`, `(planes, m)` and `(planes,)`. As a composition of affine maps
+    is affine, a sequence can be scanned in parallel over time.
     """
 
-    multipliers: Multipliers
-    input_weight: Float[Array, "n m"]
-    bias: Float[Array, " n"] | None
+    turn: Complex[Array, " planes"]
+    drive: Complex[Array, "planes m"]
+    offset: Complex[Array, " planes"] | None
+    size: int = eqx.field(static=True)
     associative: bool = eqx.field(static=True)
 
     @classmethod
@@ -149,26 +155,34 @@ class RotationCell(AbstractCell):
         """Return the rotations of a linear field with a `BlockRotation`."""
         if associative is None:
             associative = jax.default_backend() != "cpu"
-        return cls(multipliers, _input_weight(field), field.bias, associative)
+        response, bias = multipliers.drive, field.bias
+        return cls(
+            multipliers.state,
+            response[:, None] * _planes(_input_weight(field).T).T,
+            None if bias is None else response * _planes(bias),
+            field.size,
+            associative,
+        )
 
     @property
     def input_size(self) -> int:
         """Number m of input channels."""
-        return self.input_weight.shape[1]
+        return self.drive.shape[1]
 
     @property
     def output_size(self) -> int:
         """Number n of neurons."""
-        return self.input_weight.shape[0]
+        return self.size
 
     def initial_state(self) -> Float[Array, " n"]:
         """Return zero."""
-        return jnp.zeros(self.output_size, self.input_weight.dtype)
+        return jnp.zeros(self.size, self.turn.real.dtype)
 
     def step(self, state: Float[Array, " n"], u: Float[Array, " m"]) -> Array:
         """Return the state after one input."""
-        z = self.multipliers.state * _planes(state) + self._drives(u[None])[0]
-        return self._neurons(z)
+        drive = jax.lax.complex(*(part[0] for part in self._drives(u[None])))
+        z = self.turn * _planes(state) + drive
+        return self._neurons(z.real, z.imag)
 
     def output(self, state: Float[Array, " n"]) -> Float[Array, " n"]:
         """Return the state itself."""
@@ -178,38 +192,58 @@ class RotationCell(AbstractCell):
         self, state: Float[Array, " n"], inputs: Float[Array, "time m"]
     ) -> tuple[Array, Float[Array, "time n"]]:
         """Return the last state and all of them."""
-        turn, drives = self.multipliers.state, self._drives(inputs)
-        start = _planes(state)
+        drives, start = self._drives(inputs), _planes(state)
         if self.associative:
-            drives = drives.at[0].add(turn * start)
-            turns = jnp.broadcast_to(turn, drives.shape)
-            _, zs = jax.lax.associative_scan(_compose, (turns, drives))
+            shifts = jax.lax.complex(*drives).at[0].add(self.turn * start)
+            turns = jnp.broadcast_to(self.turn, shifts.shape)
+            _, zs = jax.lax.associative_scan(_compose, (turns, shifts))
+            parts = zs.real, zs.imag
         else:
-
-            def body(z: Array, drive: Array) -> tuple[Array, Array]:
-                z = turn * z + drive
-                return z, z
-
-            _, zs = jax.lax.scan(body, start, drives)
-        ys = self._neurons(zs)
+            # In real numbers, which a processor's vector units take to better.
+            _, parts = jax.lax.scan(
+                lambda z, drive: 2 * (self._turned(z, drive),),
+                (start.real, start.imag),
+                drives,
+            )
+        ys = self._neurons(*parts)
         return ys[-1], ys
 
     def last(
         self, state: Float[Array, " n"], inputs: Float[Array, "time m"]
     ) -> tuple[Array, Float[Array, " n"]]:
         """Return the last state, twice."""
-        state, _ = self.scan(state, inputs)
+        if self.associative:
+            state, _ = self.scan(state, inputs)
+            return state, state
+        start = _planes(state)
+        z, _ = jax.lax.scan(
+            lambda z, drive: (self._turned(z, drive), None),
+            (start.real, start.imag),
+            self._drives(inputs),
+        )
+        state = self._neurons(*z)
         return state, state
 
-    def _drives(self, inputs: Float[Array, "time m"]) -> Complex[Array, "time planes"]:
-        forces = inputs @ self.input_weight.T
-        if self.bias is not None:
-            forces = forces + self.bias[None]
-        return self.multipliers.drive * _planes(forces)
+    def _turned(self, z: Parts, drive: Parts) -> Parts:
+        cos, sin = self.turn.real, self.turn.imag
+        return (
+            cos * z[0] - sin * z[1] + drive[0],
+            cos * z[1] + sin * z[0] + drive[1],
+        )
 
-    def _neurons(self, z: Complex[Array, "*time planes"]) -> Float[Array, "*time n"]:
-        pairs = jnp.stack([z.real, z.imag], axis=-1)
-        return pairs.reshape(*z.shape[:-1], -1)[..., : self.output_size]
+    def _drives(self, inputs: Float[Array, "time m"]) -> Parts:
+        real, imaginary = inputs @ self.drive.real.T, inputs @ self.drive.imag.T
+        if self.offset is None:
+            return real, imaginary
+        return real + self.offset.real[None], imaginary + self.offset.imag[None]
+
+    def _neurons(
+        self,
+        real: Float[Array, "*time planes"],
+        imaginary: Float[Array, "*time planes"],
+    ) -> Float[Array, "*time n"]:
+        pairs = jnp.stack([real, imaginary], axis=-1)
+        return pairs.reshape(*real.shape[:-1], -1)[..., : self.size]
 
 
 def _planes(y: Float[Array, "*time n"]) -> Complex[Array, "*time planes"]:

@@ -55,6 +55,33 @@ class Readout(eqx.Module):
         return out if self.hidden is None else out + self.hidden(x)
 
 
+class Features(eqx.Module):
+    r"""$\mathrm{relu}(Eu + e)$ of one input, shape `(k,)`.
+
+    **Arguments:**
+
+    - `input_size`, `size`: m and k.
+    - `key`: a `jax.random` key.
+    - `dtype`: floating dtype; JAX's default if `None`.
+    """
+
+    linear: eqx.nn.Linear
+
+    def __init__(
+        self,
+        input_size: int,
+        size: int,
+        *,
+        key: Key,
+        dtype: DTypeLike | None = None,
+    ):
+        self.linear = eqx.nn.Linear(input_size, size, dtype=dtype, key=key)
+
+    def __call__(self, u: Float[Array, " m"]) -> Float[Array, " k"]:
+        """Return the features of one input."""
+        return jax.nn.relu(self.linear(u))
+
+
 class RecurrentNetwork(eqx.Module):
     """A sequence model: cells, each reading the one before, and a readout.
 

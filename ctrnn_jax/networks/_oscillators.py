@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import math
 from collections.abc import Callable, Sequence
 
 import diffrax
@@ -12,16 +11,17 @@ import jax.random as jr
 from .._types import Array, DTypeLike, Float, Key
 from ..fields import AbstractActivation, Linear, RateCTRNN, Tanh, VoltageCTRNN
 from ..integrate import CayleyStep, CoordinateSplitting, ExponentialStep, Leapfrog
-from ..matrices import Unconstrained
+from ..matrices import GainPlusSkew, Unconstrained
 from ..matrices._base import AbstractWeight
 from ..matrices._checks import check_dtype
 from ._field_cell import FieldCell
 from ._phases import FULL_CIRCLE, bipartite_weight, rotation_weight, skew_weight
 
-#: Of nonlinear states: below the phases that leapfrog can take into chaos.
-HALF = (0.05, math.pi / 2)
-#: α of φ(x) = α tanh(x/α): states of a task's size start nearly linear.
-SCALE = 10.0
+#: Of nonlinear states: clear of the phase π, near which kicks make chaos first.
+SAFE = (0.05, 2.5)
+#: α of φ(x) = α tanh(x/α), and the standard deviation of the entries of B: states of
+#: a tenth of α start nearly linear.
+SCALE, SMALL = 10.0, 0.3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Oscillator:
     - `nonlinear`: whether φ(x) = α tanh(x/α), rather than x.
     - `leak`: γ; conservative if 0.
     - `phases`: range of the phases a step at the start, in rad.
+    - `scale`: α.
     """
 
     form: type[VoltageCTRNN] | type[RateCTRNN]
@@ -42,6 +43,7 @@ class Oscillator:
     nonlinear: bool = False
     leak: float = 0.0
     phases: tuple[float, float] = FULL_CIRCLE
+    scale: float = SCALE
 
     def __call__(
         self,
@@ -53,9 +55,9 @@ class Oscillator:
         phases: Sequence[float] | None = None,
         step_size: float = 1.0,
         substeps: int = 1,
-        scale: float = SCALE,
+        scale: float | None = None,
         leak: float | None = None,
-        input_scale: float = 1.0,
+        input_scale: float | None = None,
         mean_input: Float[Array, " m"] | None = None,
         gradient: str = "stored",
         learn_start: bool = False,
@@ -72,6 +74,8 @@ class Oscillator:
             key=weight_key,
             dtype=dtype,
         )
+        if input_scale is None:
+            input_scale = SMALL if self.nonlinear else 1.0
         input_weight, bias = None, None
         if input_size:
             shape = (hidden_size, input_size)
@@ -81,7 +85,7 @@ class Oscillator:
                 bias = -input_weight @ jnp.asarray(mean_input, dtype)
         activation: AbstractActivation = Linear()
         if self.nonlinear:
-            activation = Tanh(scale)
+            activation = Tanh(self.scale if scale is None else scale)
         field = self.form(
             weight,
             activation=activation,
@@ -116,18 +120,32 @@ def _free_weight(
     return Unconstrained.from_matrix(skew.as_matrix())
 
 
+def _gain_and_skew(
+    size: int,
+    phases: Sequence[float],
+    solver: diffrax.AbstractSolver,
+    step_size: float,
+    *,
+    key: Key,
+    dtype: DTypeLike | None = None,
+) -> GainPlusSkew:
+    """Return gI + W, with a gain that outweighs a leak of 1."""
+    skew = skew_weight(size, phases, solver, step_size, key=key, dtype=dtype)
+    return GainPlusSkew(skew, 1.5)
+
+
 OSCILLATORS: dict[str, Oscillator] = {
     "linear-rotation": Oscillator(VoltageCTRNN, rotation_weight, ExponentialStep()),
     "linear-skew": Oscillator(VoltageCTRNN, skew_weight, CayleyStep()),
     "linear-leapfrog": Oscillator(VoltageCTRNN, bipartite_weight, Leapfrog()),
     "tanh-skew": Oscillator(
-        VoltageCTRNN, bipartite_weight, Leapfrog(), nonlinear=True, phases=HALF
+        VoltageCTRNN, bipartite_weight, Leapfrog(), nonlinear=True, phases=SAFE
     ),
     "tanh-rate": Oscillator(
-        RateCTRNN, bipartite_weight, Leapfrog(), nonlinear=True, phases=HALF
+        RateCTRNN, bipartite_weight, Leapfrog(), nonlinear=True, phases=SAFE
     ),
     "tanh-dense": Oscillator(
-        VoltageCTRNN, skew_weight, CoordinateSplitting(), nonlinear=True, phases=HALF
+        VoltageCTRNN, skew_weight, CoordinateSplitting(), nonlinear=True, phases=SAFE
     ),
     "tanh-skew-leak": Oscillator(
         VoltageCTRNN,
@@ -135,13 +153,26 @@ OSCILLATORS: dict[str, Oscillator] = {
         Leapfrog(),
         nonlinear=True,
         leak=0.05,
-        phases=HALF,
+        phases=SAFE,
+    ),
+    "gain-skew": Oscillator(
+        VoltageCTRNN,
+        _gain_and_skew,
+        diffrax.Heun(),
+        nonlinear=True,
+        leak=1.0,
+        phases=(0.0, 0.1),
+        scale=1.0,
     ),
     "tanh-unconstrained": Oscillator(
-        VoltageCTRNN, _free_weight, diffrax.Heun(), nonlinear=True, phases=HALF
+        VoltageCTRNN, _free_weight, diffrax.Heun(), nonlinear=True, phases=SAFE
     ),
 }
-"""Our cells by name, and the two ablations: a leak, and a W that is free."""
+"""Our cells by name.
+
+Linear and conservative, nonlinear and conservative, one whose gain outweighs its leak
+so that it has attractors, and two ablations: a leak alone, and a W that is free.
+"""
 
 
 def oscillator(
@@ -167,11 +198,13 @@ def oscillator(
     - `key`: a `jax.random` key.
     - `dtype`: floating dtype; JAX's default if `None`.
     - `phases`: `(low, high)`, by how many rad a step turns the oscillators at first,
-      within 0 to π. Default: all of it if linear, 0.05 to π/2 if not.
+      within 0 to π. Default: all of it if linear, 0.05 to 2.5 if not.
     - `step_size`, `substeps`: time between inputs, and solver steps it is divided in.
-    - `scale`: α of φ(x) = α tanh(x/α); larger is nearer to linear.
+    - `scale`: α of φ(x) = α tanh(x/α); larger is nearer to linear. Default: 10, and 1
+      for `"gain-skew"`.
     - `leak`: γ.
-    - `input_scale`: standard deviation of the entries of B.
+    - `input_scale`: standard deviation of the entries of B. Default: 1 if linear, 0.3
+      if not.
     - `mean_input`: u̅, shape `(m,)`: the bias starts at −Bu̅, so that an input that
       never changes does not push the state away.
     - `gradient`: `"stored"` or `"reversible"`, see `FieldCell`.

@@ -5,11 +5,12 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 
-from .._types import Array, DTypeLike, Float, Key, PyTree
+from .._types import DTypeLike, Key, PyTree
 from ..matrices._checks import check_dtype
 from ..tasks import AbstractTask
 from ._cell import AbstractCell
-from ._network import Generator, Readout, RecurrentNetwork
+from ._field_cell import FieldCell
+from ._network import Features, Generator, Readout, RecurrentNetwork
 from ._oscillators import OSCILLATORS, oscillator
 from .rivals import CELLS
 
@@ -28,6 +29,7 @@ def make_network(
     *,
     size: int = 128,
     hidden: int = 0,
+    features: int = 0,
     num_cells: int = 1,
     key: Key,
     dtype: DTypeLike | None = None,
@@ -41,6 +43,9 @@ def make_network(
     - `task`: gives the channels, the outputs, and where the network answers.
     - `size`: neurons a cell.
     - `hidden`: hidden units of the readout; 0 for a linear one.
+    - `features`: rectified linear features of each input that the cells read instead
+      of it; 0 for the input itself. What a linear state cannot do, such as to multiply
+      a value and its marker, they can.
     - `num_cells`: cells one upon another; 1 for a task that generates.
     - `key`: a `jax.random` key.
     - `dtype`: floating dtype; JAX's default if `None`.
@@ -63,20 +68,23 @@ def make_network(
     if task.reads == "generate":
         if num_cells > 1:
             raise ValueError("a network that generates has one cell; drop num_cells.")
+        if features:
+            raise ValueError("a network that generates has no input; drop features.")
         return _generator(name, task, size, readout, keys[0], start_key, dtype, options)
-    own = dict(options)
+    own, encoder, width = dict(options), None, task.input_size
+    inputs = task.sample(_MEAN_OVER, key=jr.key(0)).inputs
+    if features:
+        width = features
+        encoder = Features(
+            task.input_size, features, key=jr.fold_in(key, 1), dtype=dtype
+        )
+        inputs = jax.vmap(jax.vmap(encoder))(inputs)
     if name in OSCILLATORS:
-        own.setdefault("mean_input", mean_input(task))
-    cells = [_cell(name, task.input_size, size, keys[0], dtype, own)]
+        own.setdefault("mean_input", jnp.mean(inputs, axis=(0, 1)))
+    cells = [_cell(name, width, size, keys[0], dtype, own)]
     for each in keys[1:]:
         cells.append(_cell(name, size, size, each, dtype, options))
-    return RecurrentNetwork(cells, readout, reads=task.reads)
-
-
-def mean_input(task: AbstractTask) -> Float[Array, " m"]:
-    """Return the mean of some training inputs, shape `(m,)`."""
-    inputs = task.sample(_MEAN_OVER, key=jr.key(0)).inputs
-    return jnp.mean(inputs, axis=tuple(range(inputs.ndim - 1)))
+    return RecurrentNetwork(cells, readout, encoder=encoder, reads=task.reads)
 
 
 def recurrent_weights(network: PyTree) -> PyTree:
@@ -85,7 +93,6 @@ def recurrent_weights(network: PyTree) -> PyTree:
     They are the delicate part of a network that oscillates: an error of 1/horizon in a
     frequency is a whole turn. An optimiser gives them a smaller rate by this mask.
     """
-    from ._field_cell import FieldCell
 
     def mark(part: PyTree) -> PyTree:
         marks = jax.tree.map(lambda _: False, part)

@@ -1,5 +1,7 @@
 """How good a model is on sequences it was not trained on."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 
@@ -18,7 +20,8 @@ def evaluate(
 
     **Arguments:**
 
-    - `model`: from one sequence to its answers.
+    - `model`: from one sequence to its answers; of a task that generates, also called
+      with `num_samples`.
     - `task`: an `AbstractTask`.
     - `split`: `"test"` or `"validation"`.
     - `batch_size`: sequences run at once, which bounds the memory; all if `None`.
@@ -34,6 +37,9 @@ def scores(
 ) -> dict[str, Array]:
     """Return the scores of one batch, run in parts of `batch_size`."""
     count = batch.inputs.shape[0]
+    if task.reads == "generate":
+        # Held-out stretches may be longer than those trained on.
+        model = partial(model, num_samples=batch.targets.shape[1])
     if batch_size is None or batch_size >= count:
         return task.scores(jax.vmap(model)(batch.inputs), batch)
     return task.scores(jax.lax.map(model, batch.inputs, batch_size=batch_size), batch)

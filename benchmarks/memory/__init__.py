@@ -1,0 +1,1 @@
+"""Memorization: our networks and every rival, trained alike on the same tasks."""

@@ -1,0 +1,157 @@
+"""What is trained on what: the rows of the leaderboard."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ctrnn_jax.networks import network_names
+
+#: Every model that the issue of a table names: ours, the ablations, the rivals.
+ALL = network_names()
+#: Ours in short, and the rivals that a task is most often published with.
+FEW = ("linear-rotation", "tanh-skew", "lstm", "lru", "linoss-imex", "cornn", "exprnn")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a network is trained, the same for all networks of a task.
+
+    - `num_steps`, `batch_size`: the budget.
+    - `learning_rate`: Adam's highest; it warms up over a fortieth of the steps and
+      falls to a hundredth along a cosine. Gradients are clipped to norm 1.
+    - `weight_rate`: the share of it for the recurrent weight of our cells.
+    - `validate_every`: steps between validations; the model with the least loss there
+      is tested.
+    - `solved`: share of the trivial loss at which a task counts as solved: training
+      stops once a validation is below it.
+    - `test_batch`: sequences tested at once.
+    """
+
+    num_steps: int
+    batch_size: int
+    learning_rate: float = 3e-3
+    weight_rate: float = 0.1
+    validate_every: int = 25
+    solved: float | None = None
+    test_batch: int = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One task, and the networks that try it.
+
+    - `key`: names its files.
+    - `task`, `options`: what `make_task` is given.
+    - `networks`: names for `make_network`; sizes follow from `parameters`.
+    - `parameters`: trained numbers of every network, to within a tenth.
+    - `build`: further options of `make_network`, the same for all.
+    - `own`: those of one network.
+    - `score`: what the table shows, and whether more is better.
+    - `seeds`: how many.
+    """
+
+    key: str
+    task: str
+    options: Mapping[str, Any]
+    networks: tuple[str, ...]
+    parameters: int
+    recipe: Recipe
+    score: str
+    maximise: bool
+    build: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    own: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    seeds: int = 3
+
+
+def _copy(delay: int, networks: tuple[str, ...], recipe: Recipe, size: int) -> Entry:
+    return Entry(
+        f"copy-{delay}",
+        "copy",
+        {"delay": delay},
+        networks,
+        size,
+        dataclasses.replace(recipe, solved=5e-4),
+        "recall",
+        True,
+        build={"hidden": 128},
+    )
+
+
+def _adding(length: int, networks: tuple[str, ...], num_steps: int) -> Entry:
+    # A state sums what it is told if it turns by at most a third of a circle over the
+    # sequence, and starts so small that all of it together is of order one.
+    summing = {"phases": (0.0, 2 / length), "input_scale": 30 / length}
+    return Entry(
+        f"adding-{length}",
+        "adding",
+        {"length": length},
+        networks,
+        2_300,
+        Recipe(
+            num_steps,
+            50,
+            learning_rate=5e-3,
+            weight_rate=0.01,
+            validate_every=50,
+            solved=0.03,
+            test_batch=100,
+        ),
+        "loss",
+        False,
+        build={"hidden": 32, "features": 32},
+        own={"linear-rotation": summing},
+    )
+
+
+PLAN: tuple[Entry, ...] = (
+    _copy(200, ("linear-rotation", "linear-leapfrog"), Recipe(2000, 64), 29_000),
+    _copy(1000, ("linear-rotation",), Recipe(4000, 64), 29_000),
+    _adding(1000, ("linear-rotation",), 2000),
+    _adding(5000, ("linear-rotation",), 2000),
+    Entry(
+        "flip-flop",
+        "flip-flop",
+        {},
+        ("gain-skew", "tanh-skew", "linear-rotation", "lstm", "gru"),
+        500,
+        Recipe(1000, 64, learning_rate=1e-2, weight_rate=1.0, validate_every=100),
+        "loss",
+        False,
+        own={"gain-skew": {"input_scale": 1.0}},
+    ),
+    Entry(
+        "digits-padded",
+        "digits-padded",
+        {},
+        ("linear-rotation", "tanh-skew", "lstm"),
+        20_000,
+        Recipe(300, 32, validate_every=50, test_batch=64),
+        "accuracy",
+        True,
+        build={"hidden": 64},
+    ),
+    _copy(100, ALL, Recipe(300, 32), 37_000),
+    Entry(
+        "delayed-recall",
+        "delayed-recall",
+        {"delay": 1000},
+        FEW,
+        9_000,
+        Recipe(200, 32, validate_every=25, solved=1e-3),
+        "accuracy",
+        True,
+        build={"hidden": 32},
+    ),
+    Entry(
+        "digits-permuted",
+        "digits-permuted",
+        {},
+        ALL,
+        20_000,
+        Recipe(300, 32, validate_every=50),
+        "accuracy",
+        True,
+        build={"hidden": 64},
+        seeds=3,
+    ),
+)
