@@ -229,16 +229,22 @@ def test_a_block_is_norm_cell_gate_and_skip(name):
     np.testing.assert_allclose(block.output(state), outputs[-1], rtol=0)
 
 
-@pytest.mark.parametrize("name", ["lstm", "exprnn", "lru"])
-def test_sizes_are_matched_to_the_nearest(name):
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("lstm", lambda n: 4 * n * (M + n + 1)),
+        ("exprnn", lambda n: n * (n - 1) // 2 + n * M + n),
+        ("lru", lambda n: 3 * n + 2 * n * M + 2 * n * n + n * M),
+    ],
+)
+def test_sizes_are_matched_to_the_nearest(name, count):
     def build(size):
         return CELLS[name](M, size, key=jr.key(0))
 
-    size = matched_size(build, 2000)
-    counts = [count_parameters(build(near)) for near in (size - 1, size, size + 1)]
-    assert abs(counts[1] - 2000) <= 200
-    assert abs(counts[1] - 2000) == min(abs(count - 2000) for count in counts)
-    assert matched_size(build, counts[1], tolerance=0.0) == size
+    assert count(N) == count_parameters(build(N))
+    nearest = min(range(1, 100), key=lambda n: abs(count(n) - 2000))
+    assert matched_size(build, 2000) == nearest
+    assert matched_size(build, count(nearest), tolerance=0.0) == nearest
 
 
 def test_a_budget_that_no_size_meets_is_refused():
