@@ -1,12 +1,14 @@
 """A reversible solve that takes an input before each run of steps, as networks do."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Bool, Float, PyTree, State
+from .._types import Array, Bool, Float, PyTree, ScalarLike, State
 from ..fields import AbstractField, materialise
-from ._motion import Held, Motion, Own
+from ._motion import Held, Motion, Own, none_like
 from ._reversible_solve import add_trees, check_return, pad_neurons, undo
 from ._scheme import Scheme
 from ._splitting import CoordinateSplitting, Leapfrog
@@ -18,7 +20,7 @@ class HeldInputs(eqx.Module):
 
     u: Float[Array, " m"]
 
-    def __call__(self, t: Array) -> Float[Array, " m"]:
+    def __call__(self, t: ScalarLike) -> Float[Array, " m"]:
         """Return the value."""
         return self.u
 
@@ -143,13 +145,16 @@ def _scan_backward(
             cotangent = cotangent + arriving
 
         def drive_of(own: Own, u: Array) -> Array:
-            return _driven(eqx.combine(own, motion), u).drive(
+            drive = _driven(eqx.combine(own, motion), u).drive(
                 jnp.zeros_like(motion.step)
             )
+            assert drive is not None
+            return drive
 
         drive, pull_drive = jax.vjp(drive_of, own, u)
+        # With a place for what it returns, but nothing to differentiate in, for inputs.
         wide = eqx.tree_at(
-            lambda m: m.inputs, own, HeldInputs(None), is_leaf=lambda x: x is None
+            lambda m: m.inputs, own, none_like(driven.inputs), is_leaf=_is_none
         )
 
         def body(back: Array, carry: PyTree) -> PyTree:
@@ -183,16 +188,20 @@ def _scan_backward(
 
 
 def _driven(motion: Motion, u: Array) -> Motion:
-    return eqx.tree_at(
-        lambda m: m.inputs, motion, HeldInputs(u), is_leaf=lambda x: x is None
-    )
+    return eqx.tree_at(lambda m: m.inputs, motion, HeldInputs(u), is_leaf=_is_none)
+
+
+def _is_none(leaf: object) -> bool:
+    return leaf is None
 
 
 def _zeros(tree: PyTree) -> PyTree:
     return jax.tree.map(jnp.zeros_like, tree)
 
 
-def _repeat(count: int, body, state: PyTree) -> PyTree:
+def _repeat(
+    count: int, body: Callable[[Array, PyTree], PyTree], state: PyTree
+) -> PyTree:
     """Apply `body(index, state)`, written out where there is little to repeat."""
     if count == 1:
         return body(jnp.asarray(0), state)

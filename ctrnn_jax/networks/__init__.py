@@ -1,6 +1,5 @@
 """Networks that remember: oscillatory ones and their rivals, under one interface."""
 
-from . import rivals
 from ._cell import AbstractCell
 from ._field_cell import FieldCell
 from ._matching import matched_size
@@ -30,5 +29,4 @@ __all__ = [
     "network_names",
     "oscillator",
     "recurrent_weights",
-    "rivals",
 ]

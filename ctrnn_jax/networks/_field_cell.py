@@ -98,6 +98,13 @@ class FieldCell(AbstractCell):
                 "gradient='reversible' undoes Leapfrog and CoordinateSplitting, got "
                 f"{type(solver).__name__}; use one of them, or gradient='stored'."
             )
+        finder = getattr(solver, "root_finder", None)
+        if not isinstance(getattr(finder, "rtol", 0.0), float | Array):
+            raise ValueError(
+                f"{type(solver).__name__} takes its tolerances from an adaptive step; "
+                "give its root_finder tolerances of its own, such as "
+                "diffrax.VeryChord(rtol=1e-6, atol=1e-6)."
+            )
         if isinstance(solver, AbstractFieldSolver):
             solver.check(field)
 

@@ -200,11 +200,11 @@ class RotationCell(AbstractCell):
             parts = zs.real, zs.imag
         else:
             # In real numbers, which a processor's vector units take to better.
-            _, parts = jax.lax.scan(
-                lambda z, drive: 2 * (self._turned(z, drive),),
-                (start.real, start.imag),
-                drives,
-            )
+            def body(z: Parts, drive: Parts) -> tuple[Parts, Parts]:
+                z = self._turned(z, drive)
+                return z, z
+
+            _, parts = jax.lax.scan(body, (start.real, start.imag), drives)
         ys = self._neurons(*parts)
         return ys[-1], ys
 

@@ -96,7 +96,7 @@ def initial_motion(
 def _growth(
     network: RecurrentNetwork | Generator,
     inputs: Float[Array, "batch *shape"],
-    keys: Key,
+    keys: Array,
     num_samples: int,
 ) -> Float[Array, "batch time"]:
     """Return the log of the growth at each sample."""

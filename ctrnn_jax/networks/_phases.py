@@ -61,7 +61,8 @@ def place_phases(
     Evenly, so that no two start alike; at random, so that no two networks do.
     """
     low, high = check_phases(phases)
-    place = jnp.arange(count) + jr.uniform(key, (count,), check_dtype(dtype))
+    dtype = check_dtype(dtype)
+    place = jnp.arange(count, dtype=dtype) + jr.uniform(key, (count,), dtype)
     return low + (high - low) / count * place
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .._storage import write_atomically
@@ -147,7 +148,7 @@ def _is_array(leaf: Any) -> bool:
 
 def _as_plain(leaf: Any) -> np.ndarray:
     """Return an array that .npy can hold: keys as numbers, bfloat16 as its bits."""
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         leaf = jax.random.key_data(leaf)
     array = np.asarray(leaf)
     # Types that NumPy does not know itself come back as raw bytes.
@@ -157,10 +158,10 @@ def _as_plain(leaf: Any) -> np.ndarray:
 def _from_plain(array: np.ndarray, like: Any) -> Any:
     if isinstance(like, np.ndarray):
         return array.view(like.dtype)
-    if jax.dtypes.issubdtype(like.dtype, jax.dtypes.prng_key):
-        key = jax.numpy.asarray(array)
+    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+        key = jnp.asarray(array)
         return jax.random.wrap_key_data(key, impl=jax.random.key_impl(like))
-    return jax.numpy.asarray(array.view(like.dtype))
+    return jnp.asarray(array.view(like.dtype))
 
 
 def _check_leaves(path: Path, saved: list[dict], wanted: list[dict]) -> None:

@@ -44,7 +44,7 @@ def fit(
     trainable: PyTree = None,
     steps_per_dispatch: int | None = None,
     microbatches: int = 1,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
     precision: str | None = None,
     validate_every: int | None = None,
     validation_batch: int | None = None,
@@ -84,7 +84,7 @@ def fit(
     - `microbatches`: parts into which a batch is cut, to bound memory. The gradient is
       the mean of theirs: that of the whole where each part has as many answers that
       count.
-    - `devices`: which share each batch; all local ones if `None`.
+    - `devices`: `jax.Device`s that share each batch; all local ones if `None`.
     - `precision`: of matrix products, as `jax.default_matmul_precision` takes it:
       `"highest"` for full float32 on a GPU, `"bfloat16"` for speed. State, parameters
       and sums keep their dtype. `None`: JAX's default, on a GPU TensorFloat-32.
@@ -215,7 +215,7 @@ def _check_counts(given: Mapping[str, Any]) -> None:
 
 
 def _make_mesh(
-    devices: Sequence[jax.Device] | None, batch_size: int, microbatches: int
+    devices: Sequence[Any] | None, batch_size: int, microbatches: int
 ) -> Mesh | None:
     chosen = jax.local_devices() if devices is None else list(devices)
     if len(chosen) == 1 and devices is None:
@@ -233,7 +233,7 @@ def _make_mesh(
 
 
 def _typed(key: Key) -> Key:
-    is_typed = jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+    is_typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     return key if is_typed else jr.wrap_key_data(key)
 
 

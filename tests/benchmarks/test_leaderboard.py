@@ -17,7 +17,7 @@ ENTRY = Entry(
     "copy",
     {"delay": 3, "num_kept": 2, "num_symbols": 2},
     ("linear-rotation", "gru"),
-    150,
+    900,
     Recipe(4, 8, validate_every=2),
     "recall",
     True,

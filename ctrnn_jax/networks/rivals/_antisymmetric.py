@@ -112,6 +112,7 @@ class AntisymmetricRNN(AbstractCell):
         recurrent = matrix @ state
         change = jnp.tanh(recurrent + self.input_weight @ u + self.bias)
         if self.gate_weight is not None:
+            assert self.gate_bias is not None
             gate = recurrent + self.gate_weight @ u + self.gate_bias
             change = jax.nn.sigmoid(gate) * change
         return state + self.dt * change

@@ -46,6 +46,7 @@ class LSTM(AbstractCell):
         cell = eqx.nn.LSTMCell(m, n, dtype=dtype, key=key)
         if forget_bias is not None:
             # equinox keeps the gates in the order i, f, g, o.
+            assert cell.bias is not None
             bias = cell.bias.at[n : 2 * n].set(float(forget_bias))
             cell = eqx.tree_at(lambda cell: cell.bias, cell, bias)
         self.cell = cell
