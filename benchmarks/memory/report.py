@@ -72,7 +72,7 @@ def _section(entry: Entry, store: Store) -> str:
         rows.append(
             [
                 name,
-                _interval(scores, ".3g"),
+                _interval(scores, ".4g"),
                 f"{len(records)}" + (f", {failed} not finite" if failed else ""),
                 f"{len(solved)}: {_interval(solved, '.0f')}" if solved else "none",
                 str(records[0]["size"]),
