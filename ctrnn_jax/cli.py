@@ -17,6 +17,7 @@ from ._run import _help
 from ._run._analysis_keys import ANALYSIS_KEYS
 from ._run._errors import ExitCode, UsageError
 from ._run._keys import KEYS, Key
+from ._run._train_keys import TRAIN_KEYS
 
 
 class _Parser(argparse.ArgumentParser):
@@ -84,6 +85,21 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     _add_analyse_options(analyse)
     analyse.set_defaults(run=_analyse)
+
+    train = add(
+        "train", "train a network to remember, and write model, log and figure",
+        _help.TRAIN_EXAMPLES,
+    )  # fmt: skip
+    train.add_argument("task", nargs="?", help="a task, or a TOML file")
+    train.add_argument(
+        "--out", type=Path, metavar="FOLDER",
+        help="where to; default: results/ and the task's name",
+    )  # fmt: skip
+    train.add_argument(
+        "--fresh", action="store_true", help="begin anew, and drop what is there"
+    )
+    _add_keys(train, tuple(key for key in TRAIN_KEYS if key.path != "task.name"))
+    train.set_defaults(run=_train)
 
     bench = add("bench", "run the benchmarks of the repository", _help.BENCH_EXAMPLES)
     bench.set_defaults(run=_bench)
@@ -210,7 +226,9 @@ def _fail(message: str, code: int) -> int:
 def _unknown_option(option: str, command: str) -> str:
     from ._run._values import nearest
 
-    keys = {"simulate": KEYS, "analyse": ANALYSIS_KEYS}.get(command, ())
+    keys = {"simulate": KEYS, "analyse": ANALYSIS_KEYS, "train": TRAIN_KEYS}.get(
+        command, ()
+    )
     known = [key.flag for key in keys]
     known += ["--out", "--fresh", "--quick", "--quiet", "--debug", "--strict", "--json"]
     name = option.split("=")[0]
@@ -280,6 +298,23 @@ def _simulate(arguments: argparse.Namespace) -> int:
         figure=not arguments.no_figure,
         fresh=arguments.fresh,
         strict=arguments.strict,
+        report=Report(quiet=arguments.quiet),
+    )
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from ._run._train_config import as_task_or_file, load_train_config
+
+    task, spec = as_task_or_file(arguments.task)
+    config = load_train_config(spec, task, _given(arguments, TRAIN_KEYS))
+
+    from ._run._report import Report
+    from ._run._train import run_training
+
+    return run_training(
+        config,
+        arguments.out or Path("results") / config.values["task.name"],
+        fresh=arguments.fresh,
         report=Report(quiet=arguments.quiet),
     )
 

@@ -141,7 +141,7 @@ def complete(
         diagonal = merged["weight.kind"] in ("gain_plus_skew", "unconstrained")
         merged["solver.name"] = "tsit5" if diagonal else "coordinate_splitting"
     known = by_path(keys)
-    _refuse_idle(given, sources, merged, known)
+    refuse_idle(given, sources, merged, known)
     for explicit, random in _INSTEAD_OF.items():
         _refuse_both(given, sources, explicit, random)
     values: dict[str, Any] = {
@@ -186,7 +186,7 @@ def _means_something(key: Key, merged: dict[str, Any]) -> bool:
     return key.only_for is None or merged[key.only_for[0]] in key.only_for[1]
 
 
-def _refuse_idle(
+def refuse_idle(
     given: dict[str, Any],
     sources: dict[str, str],
     merged: dict[str, Any],

@@ -13,6 +13,7 @@ EXAMPLES = """examples:
   ctrnn simulate --size 8 --t1 200
   ctrnn simulate spec.toml --out results/run.npz
   ctrnn analyse --size 5 --lyapunov
+  ctrnn train copy --delay 200
   ctrnn reproduce --quick
 """
 
@@ -68,6 +69,32 @@ a file (every key has a flag, and flags win):
 
 The orbit is always classified. An analysis that was interrupted goes on with the part
 that is missing when the same command is given again. Exit codes: see `ctrnn --help`.
+"""
+
+TRAIN_EXAMPLES = """examples:
+  ten symbols through a delay of a thousand samples:
+    ctrnn train copy --delay 1000 --steps 500
+  a rival on the same task:
+    ctrnn train copy --delay 1000 --network lstm --out results/lstm
+  three bits to hold, by a network with attractors:
+    ctrnn train flip-flop
+  from a file, with one key changed:
+    ctrnn train task.toml --seed 1 --out results/second
+
+a file (every key has a flag, and flags win):
+    [task]
+    name = "adding"
+    length = 1000
+    [network]
+    name = "linear-rotation"
+    size = 32
+    [train]
+    num_steps = 2000
+    learning_rate = 5e-3
+
+The folder gets metrics.jsonl and checkpoints meanwhile, and model.ckpt, summary.json
+and learning_curve.png at the end. A training that was interrupted, or killed, goes on
+bit for bit when the same command is given again. Exit codes: see `ctrnn --help`.
 """
 
 REPRODUCE_EXAMPLES = """examples:

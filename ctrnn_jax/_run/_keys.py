@@ -48,7 +48,7 @@ class Key:
     - `section`, `name`: where it stands in the TOML file.
     - `flag`: the same on the command line.
     - `kind`: type of the value; an array is a nested list or the path of a .npy file;
-      a switch is true or false, and its flag alone is true.
+      a switch is true or false, and its flag alone is true; a text may be anything.
     - `help`: one line for `--help`.
     - `default`: `None` if there is none or it depends on other keys (`help` says so).
     - `choices`: values that a choice may take.
@@ -59,7 +59,7 @@ class Key:
     section: str
     name: str
     flag: str
-    kind: Literal["choice", "integer", "number", "array", "switch"]
+    kind: Literal["choice", "integer", "number", "array", "switch", "text"]
     help: str
     default: str | int | float | None = None
     choices: tuple[str, ...] = ()

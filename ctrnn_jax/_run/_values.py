@@ -17,6 +17,7 @@ _WANTED = {
     "number": "a finite number",
     "array": "a list of numbers or the path of a .npy file",
     "switch": "true or false",
+    "text": "a string that is not empty",
 }
 
 
@@ -29,7 +30,7 @@ def nearest(name: str, allowed: Sequence[str]) -> str:
 
 def from_flag(key: Key, text: str) -> object:
     """Return what the text of a flag stands for, to be checked as a file's value."""
-    if key.kind == "choice":
+    if key.kind in ("choice", "text"):
         return text
     if key.kind == "switch":
         return text == "true"
@@ -59,6 +60,12 @@ def check_value(key: Key, value: object, source: str) -> object:
         return _check_array(value, source)
     if key.kind == "switch":
         if type(value) is bool:
+            return value
+        raise UsageError(
+            f"{source} must be {_WANTED[key.kind]}, got {_describe(value)}."
+        )
+    if key.kind == "text":
+        if isinstance(value, str) and value:
             return value
         raise UsageError(
             f"{source} must be {_WANTED[key.kind]}, got {_describe(value)}."

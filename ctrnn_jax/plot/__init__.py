@@ -16,6 +16,7 @@ from ._frequencies import plot_frequencies
 from ._frequency_map import plot_frequency_map
 from ._gradient_norms import plot_gradient_norms
 from ._kind_maps import plot_bifurcation_diagram, plot_phase_diagram
+from ._learning_curve import plot_learning_curve
 from ._level_sets import plot_level_sets
 from ._lyapunov import plot_lyapunov_convergence, plot_lyapunov_spectrum
 from ._memory_capacity import plot_memory_capacity
@@ -40,6 +41,7 @@ __all__ = [
     "plot_frequencies",
     "plot_frequency_map",
     "plot_gradient_norms",
+    "plot_learning_curve",
     "plot_level_sets",
     "plot_lyapunov_convergence",
     "plot_lyapunov_spectrum",

@@ -31,6 +31,11 @@ CAPACITY = SimpleNamespace(
     total=np.array(1.749),
     total_standard_error=np.array(0.03),
 )
+LEARNING = SimpleNamespace(
+    losses=np.geomspace(2.0, 0.01, 500),
+    validation_steps=np.array([100, 300, 500]),
+    validation_scores={"loss": np.array([1.0, 0.1, 0.0])},
+)
 POINTS = SimpleNamespace(
     points=np.array([[0.0, 0.0, 1.0], [1.0, 2.0, 1.0], [-1.0, -2.0, 1.0]]),
     kinds=("saddle", "stable", "stable"),

@@ -11,6 +11,7 @@ from analysis_results import (
     FAMILY,
     FIXED,
     INDICATORS,
+    LEARNING,
     LINES,
     MAP,
     NORMS,
@@ -88,6 +89,21 @@ def test_the_norm_is_the_mean_over_starts_inside_the_range_of_all():
     assert ax.get_ylim()[0] > 1e-3
     plot.plot_gradient_norms(NORMS, label="two", ax=ax)
     assert names_in(ax) == ["one", "two"]
+
+
+def test_the_learning_curve_averages_batches_and_breaks_at_zero():
+    ax = plot.plot_learning_curve(LEARNING, trivial_loss=0.7, label="one")
+    batches, validation, trivial = ax.lines
+    assert len(batches.get_xdata()) == 200
+    np.testing.assert_allclose(batches.get_ydata()[0], LEARNING.losses[:3].mean())
+    assert np.isnan(validation.get_ydata()[-1])
+    assert set(trivial.get_ydata()) == {0.7}
+    assert names_in(ax) == ["one"]
+    plot.plot_learning_curve(LEARNING, label="two", ax=ax)
+    assert names_in(ax) == ["one", "two"]
+    assert ax.lines[3].get_color() != batches.get_color()
+    assert names_in(plot.plot_learning_curve(LEARNING)) == ["training", "validation"]
+    assert ax.get_yscale() == "log"
 
 
 def test_the_capacity_curve_names_its_area_and_the_level_of_chance():
@@ -298,6 +314,12 @@ def without(data, **changes):
                 without(NORMS, log_largest=np.full((3, 10), 800.0))
             ),
             "floating range",
+        ),
+        (
+            lambda: plot.plot_learning_curve(
+                without(LEARNING, validation_steps=np.arange(4))
+            ),
+            "at least one step",
         ),
         (
             lambda: plot.plot_memory_capacity(without(CAPACITY, delays=np.arange(4))),

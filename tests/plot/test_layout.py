@@ -11,6 +11,7 @@ from analysis_results import (
     FAMILY,
     FIXED,
     INDICATORS,
+    LEARNING,
     LINES,
     MAP,
     NORMS,
@@ -57,6 +58,9 @@ KINDS = {
     "exponents": lambda ax: plot.plot_lyapunov_spectrum(SPECTRUM, pairing=True, ax=ax),
     "norms": lambda ax: plot.plot_gradient_norms(NORMS, label="a network", ax=ax),
     "capacity": lambda ax: plot.plot_memory_capacity(CAPACITY, label="skew", ax=ax),
+    "learning": lambda ax: plot.plot_learning_curve(
+        LEARNING, trivial_loss=0.5, label="a network", ax=ax
+    ),
     "fixed points": lambda ax: plot.plot_fixed_points(POINTS, ax=ax),
     "multipliers": lambda ax: plot.plot_multipliers([1, 1, 0.5j, -0.5j, 2], ax=ax),
     "section": lambda ax: plot.plot_section(WAVES, ax=ax),
