@@ -3,6 +3,7 @@
 import gzip
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,21 +15,28 @@ _CIFAR_RECORD = 1 + 3 * 32 * 32
 def read_npz(path: str | Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Return the named arrays of an `.npz` archive.
 
-    **Raises:** `ValueError` for no such archive, one that is cut off, a name that it
-    lacks, and an array that only unpickling could read.
+    **Raises:** `ValueError` for no such archive, one that is cut off or damaged, a
+    name that it lacks, and an array that only unpickling could read.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [name for name in names if name not in archive.files]
-            if missing:
+        # Opened here: numpy leaves a damaged file open.
+        with Path(path).open("rb") as file:
+            if file.read(2) != b"PK":
                 raise ValueError(
-                    f"{path} lacks the array {missing[0]!r}; it holds "
-                    f"{sorted(archive.files)}, and {sorted(names)} are needed."
+                    f"{path} is no .npz archive; save the arrays with numpy.savez."
                 )
-            return {name: archive[name] for name in names}
-    except (zipfile.BadZipFile, EOFError, OSError, AttributeError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                missing = [name for name in names if name not in archive.files]
+                if missing:
+                    raise ValueError(
+                        f"{path} lacks the array {missing[0]!r}; it holds "
+                        f"{sorted(archive.files)}, and {sorted(names)} are needed."
+                    )
+                return {name: archive[name] for name in names}
+    except FileNotFoundError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise ValueError(f"{path} is no whole .npz archive: {error}.") from error
     except ValueError as error:
         if "allow_pickle" in str(error):
@@ -102,5 +110,5 @@ def _read(path: Path) -> bytes:
         return content
     try:
         return gzip.decompress(content)
-    except (EOFError, OSError) as error:
+    except (EOFError, OSError, zlib.error) as error:
         raise ValueError(f"{path} is no whole .gz file: {error}.") from error

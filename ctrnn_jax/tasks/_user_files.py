@@ -188,6 +188,8 @@ def load_ppg(path: str | Path, *, dtype: DTypeLike | None = None) -> MeasuredSeq
     """
     arrays = read_npz(path, ("inputs", "targets", "subjects"))
     targets = arrays["targets"]
+    if targets.dtype.kind not in "iuf":
+        raise ValueError(f"{path}: targets must be numbers, got {targets.dtype}.")
     if np.any((targets < 20) | (targets > 250)):
         raise ValueError(
             f"{path}: targets must be heart rates in beats a minute, 20 to 250, got "

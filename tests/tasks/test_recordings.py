@@ -130,7 +130,7 @@ def test_mnist_that_is_cut_off_missing_or_pickled_is_refused(tmp_path):
     with pytest.raises(ValueError, match="Python objects, which can run code"):
         load_psmnist(objects)
     (tmp_path / "noise.npz").write_bytes(b"no archive at all")
-    with pytest.raises(ValueError, match=r"no whole .npz archive|Python objects"):
+    with pytest.raises(ValueError, match=r"is no .npz archive"):
         load_psmnist(tmp_path / "noise.npz")
 
 
