@@ -103,6 +103,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     bench = add("bench", "run the benchmarks of the repository", _help.BENCH_EXAMPLES)
     bench.set_defaults(run=_bench)
+    board = add(
+        "leaderboard", "train what the repository's table of memory lacks",
+        _help.LEADERBOARD_EXAMPLES,
+    )  # fmt: skip
+    board.set_defaults(run=_leaderboard)
     return parser
 
 
@@ -182,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in argv
     try:
         arguments, extra = build_parser().parse_known_args(argv)
-        if extra and arguments.command != "bench":
+        if extra and arguments.command not in ("bench", "leaderboard"):
             raise UsageError(_unknown_option(extra[0], arguments.command))
         arguments.extra = extra
         code = arguments.run(arguments)
@@ -317,6 +322,11 @@ def _train(arguments: argparse.Namespace) -> int:
         fresh=arguments.fresh,
         report=Report(quiet=arguments.quiet),
     )
+
+
+def _leaderboard(arguments: argparse.Namespace) -> int:
+    arguments.extra = ["memory", *arguments.extra]
+    return _bench(arguments)
 
 
 def _bench(arguments: argparse.Namespace) -> int:

@@ -111,3 +111,12 @@ BENCH_EXAMPLES = """examples:
   ctrnn bench ensembles --quick
   ctrnn bench -- --help             what the benchmarks accept
 """
+
+LEADERBOARD_EXAMPLES = """examples:
+  ctrnn leaderboard                        in a clone; hours, and goes on
+  ctrnn leaderboard copy-200 --seconds 600
+  ctrnn leaderboard --seconds 0            write the tables again, train nothing
+
+It is `python -m benchmarks memory`: benchmarks/results/memory.json holds every record,
+and memory.md the tables.
+"""

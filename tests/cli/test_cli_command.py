@@ -10,7 +10,7 @@ import ctrnn_jax
 from ctrnn_jax import cli
 from ctrnn_jax._run import _help, _report
 
-COMMANDS = ("simulate", "analyse", "reproduce", "bench")
+COMMANDS = ("simulate", "analyse", "train", "reproduce", "bench", "leaderboard")
 
 
 def _exit_of(*arguments):
@@ -19,9 +19,7 @@ def _exit_of(*arguments):
     return caught.value.code
 
 
-@pytest.mark.parametrize(
-    "command", [[], ["simulate"], ["analyse"], ["reproduce"], ["bench"]]
-)
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help_exits_with_0_and_shows_examples(command, capsys):
     assert _exit_of(*command, "--help") == 0
     shown = capsys.readouterr().out
@@ -44,15 +42,18 @@ def _example_file(examples):
 def test_the_example_files_of_the_help_are_valid(tmp_path):
     from ctrnn_jax._run._analysis_config import load_analysis_config
     from ctrnn_jax._run._config import load_config
+    from ctrnn_jax._run._train_config import load_train_config
 
     path = tmp_path / "spec.toml"
     path.write_text(_example_file(_help.SIMULATE_EXAMPLES))
     assert load_config(path, {}).values["time.saves"] == 5001
     path.write_text(_example_file(_help.ANALYSE_EXAMPLES))
     assert load_analysis_config(path, {}).values["analysis.num_frequencies"] == 12
+    path.write_text(_example_file(_help.TRAIN_EXAMPLES))
+    assert load_train_config(path, None, {}).values["task.length"] == 1000
 
 
-@pytest.mark.parametrize("command", ["[]", "['simulate']", "['analyse']"])
+@pytest.mark.parametrize("command", ["[]", "['simulate']", "['analyse']", "['train']"])
 def test_help_does_not_wait_for_jax(command):
     source = f"""
 import contextlib, io, json, sys
@@ -181,6 +182,8 @@ def test_bench_runs_the_benchmarks_with_its_arguments(ctrnn, monkeypatch, tmp_pa
     monkeypatch.setattr(cli, "__file__", str(tmp_path / "ctrnn_jax" / "cli.py"))
     assert ctrnn("bench", "ensembles", "--quick") == 5
     assert (tmp_path / "seen").read_text() == "ensembles --quick"
+    assert ctrnn("leaderboard", "copy-200", "--seconds", "0") == 5
+    assert (tmp_path / "seen").read_text() == "memory copy-200 --seconds 0"
 
 
 def test_progress_is_shown_to_a_terminal_only(monkeypatch, capsys):
