@@ -24,22 +24,12 @@ import jax.numpy as jnp
 import jax.random as jr
 import matplotlib.pyplot as plt
 import numpy as np
-import optax
 
 from ctrnn_jax.analysis import find_fixed_points
 from ctrnn_jax.networks import initial_motion, make_network
 from ctrnn_jax.plot import plot_fixed_points
 from ctrnn_jax.tasks import CopyMemory, FlipFlop
-from ctrnn_jax.train import evaluate, fit
-
-
-def adam(peak, steps):
-    """Adam with a short warm-up and cosine decay, gradients clipped to norm 1."""
-    schedule = optax.warmup_cosine_decay_schedule(
-        0.1 * peak, peak, steps // 40, steps, 0.01 * peak
-    )
-    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
-
+from ctrnn_jax.train import evaluate, fit, make_optimiser
 
 # %% [markdown]
 # ## Three bits to hold: a network with attractors
@@ -56,7 +46,7 @@ network = make_network("gain-skew", flip_flop, size=3, input_scale=1.0, key=jr.k
 keeper, history = fit(
     network,
     flip_flop,
-    optim=adam(1e-2, 800),
+    optim=make_optimiser(1e-2, 800, weight_rate=1.0),
     num_steps=800,
     batch_size=64,
     key=jr.key(1),
@@ -114,7 +104,7 @@ plt.show()
 keeper_of_energy, _ = fit(
     make_network("tanh-skew", flip_flop, size=16, key=jr.key(0)),
     flip_flop,
-    optim=adam(1e-2, 800),
+    optim=make_optimiser(1e-2, 800, weight_rate=1.0),
     num_steps=800,
     batch_size=64,
     key=jr.key(1),
@@ -139,7 +129,7 @@ print("log growth of a small difference:", motion.growth.round(4))
 copier, copying = fit(
     untrained,
     copy,
-    optim=adam(3e-3, 150),
+    optim=make_optimiser(3e-3, 150, weight_rate=1.0),
     num_steps=150,
     batch_size=32,
     key=jr.key(4),

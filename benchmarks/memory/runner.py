@@ -9,19 +9,17 @@ import equinox as eqx
 import jax
 import jax.random as jr
 import numpy as np
-import optax
 
 from ctrnn_jax.networks import (
     count_parameters,
     make_network,
     matched_size,
-    recurrent_weights,
 )
 from ctrnn_jax.tasks import AbstractTask, make_task
-from ctrnn_jax.train import NonfiniteError, evaluate, fit
+from ctrnn_jax.train import NonfiniteError, evaluate, fit, make_optimiser
 
 from ..machine import describe_machine, describe_versions, today
-from .plan import PLAN, Entry, Recipe
+from .plan import PLAN, Entry
 from .store import Store
 
 _PACKAGES = ("python", "jax", "equinox", "optax", "numpy")
@@ -93,7 +91,9 @@ def train(entry: Entry, task: AbstractTask, name: str, seed: int) -> dict[str, A
         network, history = fit(
             network,
             task,
-            optim=optimiser(recipe),
+            optim=make_optimiser(
+                recipe.learning_rate, recipe.num_steps, weight_rate=recipe.weight_rate
+            ),
             num_steps=recipe.num_steps,
             batch_size=recipe.batch_size,
             key=train_key,
@@ -123,16 +123,3 @@ def train(entry: Entry, task: AbstractTask, name: str, seed: int) -> dict[str, A
         },
         "device": jax.devices()[0].device_kind,
     }
-
-
-def optimiser(recipe: Recipe) -> optax.GradientTransformation:
-    """Return the optimiser of every network of a task."""
-    peak, steps = recipe.learning_rate, recipe.num_steps
-    schedule = optax.warmup_cosine_decay_schedule(
-        0.1 * peak, peak, max(steps // 40, 1), steps, 0.01 * peak
-    )
-    return optax.chain(
-        optax.clip_by_global_norm(1.0),
-        optax.adam(schedule),
-        optax.masked(optax.scale(recipe.weight_rate), recurrent_weights),
-    )

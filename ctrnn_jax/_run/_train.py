@@ -8,13 +8,11 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-import optax
 
 from ..networks import (
     count_parameters,
     initial_motion,
     make_network,
-    recurrent_weights,
 )
 from ..tasks import AbstractTask, make_task, task_options
 from ..train import (
@@ -24,6 +22,7 @@ from ..train import (
     Progress,
     evaluate,
     fit,
+    make_optimiser,
 )
 from ._config import Config
 from ._errors import ExitCode, RefusedError, UsageError
@@ -87,7 +86,12 @@ def run_training(
             network, history = fit(
                 network,
                 task,
-                optim=_optimiser(values),
+                optim=make_optimiser(
+                    values["train.learning_rate"],
+                    total,
+                    weight_rate=values["train.weight_rate"],
+                    clip=values["train.clip"],
+                ),
                 num_steps=total,
                 batch_size=values["train.batch_size"],
                 key=train_key,
@@ -170,18 +174,6 @@ def _network(config: Config, task: AbstractTask, dtype: jnp.dtype, key: Any) -> 
         )
     except ValueError as error:
         raise UsageError(f"network {values['network.name']}: {error}") from None
-
-
-def _optimiser(values: dict[str, Any]) -> optax.GradientTransformation:
-    peak, steps = values["train.learning_rate"], values["train.num_steps"]
-    schedule = optax.warmup_cosine_decay_schedule(
-        0.1 * peak, peak, max(steps // 40, 1), max(steps, 2), 0.01 * peak
-    )
-    return optax.chain(
-        optax.clip_by_global_norm(values["train.clip"]),
-        optax.adam(schedule),
-        optax.masked(optax.scale(values["train.weight_rate"]), recurrent_weights),
-    )
 
 
 def _listed(scores: Any) -> str:

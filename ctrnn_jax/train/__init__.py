@@ -6,6 +6,7 @@ from ._evaluate import evaluate
 from ._fit import fit
 from ._history import History
 from ._model_file import load_model, read_config, save_model
+from ._optimiser import make_optimiser
 from ._trainable import trainable_parts
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "evaluate",
     "fit",
     "load_model",
+    "make_optimiser",
     "read_config",
     "save_model",
     "trainable_parts",
