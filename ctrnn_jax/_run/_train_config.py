@@ -9,7 +9,7 @@ import numpy as np
 from ._config import Config, as_config, read_given, refuse_idle
 from ._errors import UsageError
 from ._keys import by_path
-from ._train_keys import OURS, TRAIN_KEYS, WITH_PATH, defaults_of
+from ._train_keys import OURS, TASK_NAMES, TRAIN_KEYS, WITH_PATH, defaults_of
 from ._values import nearest
 
 
@@ -71,8 +71,6 @@ def _check_task(values: dict[str, Any]) -> None:
 
 def as_task_or_file(text: str | None) -> tuple[str | None, Path | None]:
     """Return the task, or the file, that the first argument names."""
-    from ._train_keys import TASK_NAMES
-
     if text is None:
         return None, None
     if text.endswith(".toml"):

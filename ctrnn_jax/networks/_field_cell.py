@@ -44,7 +44,8 @@ class FieldCell(AbstractCell):
       `None`.
     - `gradient`: `"stored"` keeps what the steps computed, memory that grows with
       their number; `"reversible"` undoes the steps exactly instead (`Leapfrog` and
-      `CoordinateSplitting`), see `ReversibleAdjoint`.
+      `CoordinateSplitting`), see `ReversibleAdjoint`. A free run, as a `Generator`
+      makes, stores its steps either way.
     - `associative`: for a linear field with a `BlockRotation`, whether a sequence is
       scanned in parallel over time (O(log T) deep) and not step by step; by default on
       any device but a CPU.

@@ -11,6 +11,7 @@ from ..fields import AbstractField
 from ..integrate import CayleyStep, ExponentialStep
 from ..matrices import BlockRotation
 from ._cell import AbstractCell
+from ._parallel import runs_parallel
 
 
 class PropagatorCell(AbstractCell):
@@ -153,15 +154,13 @@ class RotationCell(AbstractCell):
         associative: bool | None,
     ) -> "RotationCell":
         """Return the rotations of a linear field with a `BlockRotation`."""
-        if associative is None:
-            associative = jax.default_backend() != "cpu"
         response, bias = multipliers.drive, field.bias
         return cls(
             multipliers.state,
             response[:, None] * _planes(_input_weight(field).T).T,
             None if bias is None else response * _planes(bias),
             field.size,
-            associative,
+            runs_parallel(associative),
         )
 
     @property

@@ -1,23 +1,23 @@
-"""Linear recurrences over a whole sequence, in parallel."""
+"""Linear recurrences of two numbers a unit, step by step or in parallel over time."""
 
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ..._types import Array, Float
+from ..._types import Array, Float, Vector
+from .._cell import AbstractCell
+from .._parallel import runs_parallel
+from ._parts import check_input, check_sequence, dtype_of
 
 Pair = tuple[Array, Array]
 """Two numbers for each unit: a complex one's parts, or a velocity and a position."""
 Block = tuple[tuple[Array, Array], tuple[Array, Array]]
 """The rows of a 2x2 matrix for each unit."""
-
-
-def runs_parallel(parallel: bool | None) -> bool:
-    """Whether to scan in parallel: as asked, or where the device is made for it.
-
-    On a CPU one step after another takes about half the time of the parallel form,
-    whose O(log T) passes each go over all states.
-    """
-    return jax.default_backend() != "cpu" if parallel is None else parallel
+State = tuple[Array, Array, Array]
+"""The two numbers of each unit, and the last input, for an output's direct part."""
 
 
 def add(x: Pair, y: Pair) -> Pair:
@@ -51,3 +51,58 @@ def _compose(first: tuple[Block, Pair], second: tuple[Block, Pair]) -> tuple:
     left, right = apply_block(second[0], (a, c)), apply_block(second[0], (b, d))
     product = ((left[0], right[0]), (left[1], right[1]))
     return product, add(apply_block(second[0], first[1]), second[1])
+
+
+class AbstractBlockCell(AbstractCell):
+    r"""$x_k = M x_{k-1} + d(u_k)$ with M a 2x2 matrix for each unit, the same always.
+
+    - `prepared`: `constants()`, computed once for all steps, or `None`.
+    - `parallel`: whether `scan` is associative over time; `None` as the device is.
+    """
+
+    prepared: eqx.AbstractVar[tuple[Block, Any] | None]
+    parallel: eqx.AbstractVar[bool | None]
+
+    @abstractmethod
+    def constants(self) -> tuple[Block, Any]:
+        """Return M, and the gains that `drive` takes."""
+
+    @abstractmethod
+    def drive(self, gains: Any, u: Float[Array, " m"]) -> Pair:
+        """Return d(u)."""
+
+    def prepare(self) -> "AbstractBlockCell":
+        return eqx.tree_at(
+            lambda cell: cell.prepared,
+            self,
+            self._constants(),
+            is_leaf=lambda x: x is None,
+        )
+
+    def _constants(self) -> tuple[Block, Any]:
+        return self.constants() if self.prepared is None else self.prepared
+
+    def step(self, state: State, u: Float[Array, " m"]) -> State:
+        check_input(u, self.input_size, dtype_of(self))
+        block, gains = self._constants()
+        return *add(apply_block(block, state[:2]), self.drive(gains, u)), u
+
+    def scan(
+        self, state: State, inputs: Float[Array, "time m"]
+    ) -> tuple[State, Float[Array, "time n"]]:
+        check_sequence(inputs, self.input_size, dtype_of(self))
+        if not runs_parallel(self.parallel):
+            return super().scan(state, inputs)
+        block, gains = self._constants()
+        drives = jax.vmap(lambda u: self.drive(gains, u))(inputs)
+        first, second = block_scan(block, state[:2], drives)
+        outputs = jax.vmap(self.output)((first, second, inputs))
+        return (first[-1], second[-1], inputs[-1]), outputs
+
+    def last(
+        self, state: State, inputs: Float[Array, "time m"]
+    ) -> tuple[State, Vector]:
+        if not runs_parallel(self.parallel):
+            return super().last(state, inputs)
+        state, outputs = self.scan(state, inputs)
+        return state, outputs[-1]

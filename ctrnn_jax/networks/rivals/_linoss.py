@@ -8,15 +8,12 @@ import jax.numpy as jnp
 import jax.random as jr
 
 from ..._types import Array, DTypeLike, Float, Key, Vector
-from .._cell import AbstractCell
-from ._linear_scan import Block, Pair, add, apply_block, block_scan, runs_parallel
-from ._parts import check_input, check_sequence, check_sizes, uniform
+from ._linear_scan import AbstractBlockCell, Block, Pair, State
+from ._parts import check_sizes, uniform
 from ._skip import skip, skip_weight
 
-State = tuple[Array, Array, Array]
 
-
-class AbstractLinOSS(AbstractCell):
+class AbstractLinOSS(AbstractBlockCell):
     r"""Uncoupled oscillators $y'' = -A y + B u$, read as $C y + D u$."""
 
     frequency: Float[Array, " units"]
@@ -24,7 +21,6 @@ class AbstractLinOSS(AbstractCell):
     input_weight: Float[Array, "units m"]
     output_weight: Float[Array, "n units"]
     skip_weight: Float[Array, "n *m"]
-    # `constants`, computed once for all steps.
     prepared: tuple[Block, Pair] | None
     parallel: bool | None = eqx.field(static=True)
 
@@ -70,52 +66,16 @@ class AbstractLinOSS(AbstractCell):
     def constants(self) -> tuple[Block, Pair]:
         """Return M and F of (z, y)_k = M (z, y)_{k-1} + F B u_k, arrays `(N,)`."""
 
-    def prepare(self) -> "AbstractLinOSS":
-        return eqx.tree_at(
-            lambda cell: cell.prepared,
-            self,
-            self._constants(),
-            is_leaf=lambda x: x is None,
-        )
-
-    def _constants(self) -> tuple[Block, Pair]:
-        return self.constants() if self.prepared is None else self.prepared
-
     def initial_state(self) -> State:
         zero = jnp.zeros_like(self.frequency)
         return zero, zero, jnp.zeros(self.input_size, zero.dtype)
 
-    def _drive(self, gains: Pair, u: Float[Array, " m"]) -> Pair:
+    def drive(self, gains: Pair, u: Float[Array, " m"]) -> Pair:
         force = self.input_weight @ u
         return gains[0] * force, gains[1] * force
 
-    def step(self, state: State, u: Float[Array, " m"]) -> State:
-        check_input(u, self.input_size, self.frequency.dtype)
-        block, gains = self._constants()
-        return *add(apply_block(block, state[:2]), self._drive(gains, u)), u
-
     def output(self, state: State) -> Vector:
         return self.output_weight @ state[1] + skip(self.skip_weight, state[2])
-
-    def scan(
-        self, state: State, inputs: Float[Array, "time m"]
-    ) -> tuple[State, Float[Array, "time n"]]:
-        check_sequence(inputs, self.input_size, self.frequency.dtype)
-        if not runs_parallel(self.parallel):
-            return super().scan(state, inputs)
-        block, gains = self._constants()
-        drives = jax.vmap(lambda u: self._drive(gains, u))(inputs)
-        z, y = block_scan(block, state[:2], drives)
-        outputs = jax.vmap(self.output)((z, y, inputs))
-        return (z[-1], y[-1], inputs[-1]), outputs
-
-    def last(
-        self, state: State, inputs: Float[Array, "time m"]
-    ) -> tuple[State, Vector]:
-        if not runs_parallel(self.parallel):
-            return super().last(state, inputs)
-        state, outputs = self.scan(state, inputs)
-        return state, outputs[-1]
 
 
 class LinOSSIM(AbstractLinOSS):

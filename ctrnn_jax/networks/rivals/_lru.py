@@ -3,20 +3,16 @@
 import math
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import jax.random as jr
 
 from ..._types import Array, DTypeLike, Float, Key, Vector
-from .._cell import AbstractCell
-from ._linear_scan import Block, Pair, add, apply_block, block_scan, runs_parallel
-from ._parts import check_input, check_sequence, check_sizes, normal
+from ._linear_scan import AbstractBlockCell, Block, Pair, State
+from ._parts import check_sizes, normal
 from ._skip import skip, skip_weight
 
-State = tuple[Array, Array, Array]
 
-
-class LRU(AbstractCell):
+class LRU(AbstractBlockCell):
     r"""$x_k = \lambda x_{k-1} + \gamma B u_k$, output $\mathrm{Re}(C x_k) + D u_k$.
 
     λ, complex and one for each unit, is $\exp(-e^\nu + i e^\theta)$, inside the unit
@@ -54,7 +50,6 @@ class LRU(AbstractCell):
     input_weight: Float[Array, "2 units m"]
     output_weight: Float[Array, "2 n units"]
     skip_weight: Float[Array, "n *m"]
-    # λ as 2x2 rotations and γ, computed once for all steps.
     prepared: tuple[Block, Array] | None
     _input_size: int = eqx.field(static=True)
     parallel: bool | None = eqx.field(static=True)
@@ -113,49 +108,14 @@ class LRU(AbstractCell):
         phase = jnp.exp(self.log_phase)
         return modulus * jnp.cos(phase), modulus * jnp.sin(phase)
 
-    def _constants(self) -> tuple[Block, Array]:
-        if self.prepared is not None:
-            return self.prepared
+    def constants(self) -> tuple[Block, Array]:
         real, imaginary = self.eigenvalues()
         return ((real, -imaginary), (imaginary, real)), jnp.exp(self.log_gain)
 
-    def prepare(self) -> "LRU":
-        return eqx.tree_at(
-            lambda cell: cell.prepared,
-            self,
-            self._constants(),
-            is_leaf=lambda x: x is None,
-        )
-
-    def _drive(self, gain: Array, u: Float[Array, " m"]) -> Pair:
-        return gain * (self.input_weight[0] @ u), gain * (self.input_weight[1] @ u)
-
-    def step(self, state: State, u: Float[Array, " m"]) -> State:
-        check_input(u, self._input_size, self.log_decay.dtype)
-        block, gain = self._constants()
-        return *add(apply_block(block, state[:2]), self._drive(gain, u)), u
+    def drive(self, gains: Array, u: Float[Array, " m"]) -> Pair:
+        return gains * (self.input_weight[0] @ u), gains * (self.input_weight[1] @ u)
 
     def output(self, state: State) -> Vector:
         real, imaginary, u = state
         read = self.output_weight[0] @ real - self.output_weight[1] @ imaginary
         return read + skip(self.skip_weight, u)
-
-    def scan(
-        self, state: State, inputs: Float[Array, "time m"]
-    ) -> tuple[State, Float[Array, "time n"]]:
-        check_sequence(inputs, self._input_size, self.log_decay.dtype)
-        if not runs_parallel(self.parallel):
-            return super().scan(state, inputs)
-        block, gain = self._constants()
-        drives = jax.vmap(lambda u: self._drive(gain, u))(inputs)
-        real, imaginary = block_scan(block, state[:2], drives)
-        outputs = jax.vmap(self.output)((real, imaginary, inputs))
-        return (real[-1], imaginary[-1], inputs[-1]), outputs
-
-    def last(
-        self, state: State, inputs: Float[Array, "time m"]
-    ) -> tuple[State, Vector]:
-        if not runs_parallel(self.parallel):
-            return super().last(state, inputs)
-        state, outputs = self.scan(state, inputs)
-        return state, outputs[-1]
