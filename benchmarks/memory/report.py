@@ -51,9 +51,11 @@ Written by `{command}`; do not edit.
 - Versions: {"; ".join(versions)}.
 - Each network is sized to the same number of trained parameters (within a tenth), and
   has the same readout and the same recipe: Adam with warm-up and cosine decay,
-  gradients clipped to norm 1, no tuning per network. Of ours, the recurrent weight
-  has the share of the learning rate that is given, and where the table says so a
-  start of its own. **A rival tuned for the task may do better than its row.**
+  gradients clipped to norm 1, and the same tuning: of the learning rates named, the
+  one with the least validation loss on the first seed. Recurrent weights have the
+  given share of it in our cells and in those whose papers do so (expRNN, LRU); where
+  the table says so, a network of ours has a start of its own. **A rival tuned further
+  for the task may do better than its row.**
 - A score is on test sequences that neither training nor validation has seen, of the
   model with the least validation loss: median [range] over seeds. Time is by the
   clock, compiling included; other work shared the machine."""
@@ -64,7 +66,7 @@ def _section(entry: Entry, store: Store) -> str:
     for name in entry.networks:
         records = store.of(entry.key, name)
         if not records:
-            rows.append([name, *["not run"] * 6])
+            rows.append([name, *["not run"] * 7])
             continue
         scores = [r["test"].get(entry.score, np.nan) for r in records]
         failed = sum(not r["test"] for r in records)
@@ -75,6 +77,7 @@ def _section(entry: Entry, store: Store) -> str:
                 _interval(scores, ".4g"),
                 f"{len(records)}" + (f", {failed} not finite" if failed else ""),
                 f"{len(solved)}: {_interval(solved, '.0f')}" if solved else "none",
+                f"{records[0]['learning_rate']:g}",
                 str(records[0]["size"]),
                 str(records[0]["parameters"]),
                 _interval([r["seconds"] for r in records], ".0f"),
@@ -94,8 +97,9 @@ def _section(entry: Entry, store: Store) -> str:
         for name, options in entry.own.items()
     ]
     build = ", ".join(f"{k} {v}" for k, v in entry.build.items()) or "linear readout"
+    rates = " or ".join(f"{rate:g}" for rate in recipe.learning_rates)
     text = f"""{recipe.num_steps} steps at most{bound}; batch {recipe.batch_size},
-learning rate {recipe.learning_rate:g}, recurrent weights of ours at
+learning rate {rates}, recurrent weights at
 {recipe.weight_rate:g} of it; {build}. Trivial loss {trivial:.3g}.
 {"; ".join(own)}{"." if own else ""}"""
     head = [
@@ -103,6 +107,7 @@ learning rate {recipe.learning_rate:g}, recurrent weights of ours at
         f"{entry.score}, {'more' if entry.maximise else 'less'} is better",
         "seeds",
         "solved: at step",
+        "rate",
         "neurons",
         "parameters",
         "seconds",

@@ -47,21 +47,35 @@ def run(
             continue
         for seed in range(entry.seeds):
             for name in entry.networks:
-                if (entry.key, name, seed) in store.records:
-                    continue
-                if time.monotonic() - begun > seconds:
-                    return False
-                record = train(entry, task, name, seed)
-                store.add(record)
-                say(
-                    f"{entry.key} {name} seed {seed}: {entry.score} "
-                    f"{record['test'].get(entry.score, float('nan')):.4g} after "
-                    f"{record['steps']} steps, {record['seconds']:.0f} s"
-                )
+                rates = _rates(entry, store, name, seed)
+                if not rates:
+                    say(f"{entry.key} {name}: {entry.tuned_on} has to be run first")
+                for rate in rates:
+                    if (entry.key, name, seed, rate) in store.records:
+                        continue
+                    if time.monotonic() - begun > seconds:
+                        return False
+                    record = train(entry, task, name, seed, rate)
+                    store.add(record)
+                    say(
+                        f"{entry.key} {name} seed {seed} rate {rate:g}: {entry.score} "
+                        f"{record['test'].get(entry.score, float('nan')):.4g} after "
+                        f"{record['steps']} steps, {record['seconds']:.0f} s"
+                    )
     return True
 
 
-def train(entry: Entry, task: AbstractTask, name: str, seed: int) -> dict[str, Any]:
+def _rates(entry: Entry, store: Store, name: str, seed: int) -> tuple[float, ...]:
+    """Return the learning rates to train with: all on the first seed, then the best."""
+    if seed == 0 and entry.tuned_on is None:
+        return entry.recipe.learning_rates
+    tried = store.tried(entry.tuned_on or entry.key, name)
+    return (min(tried, key=lambda rate: tried[rate]),) if tried else ()
+
+
+def train(
+    entry: Entry, task: AbstractTask, name: str, seed: int, learning_rate: float
+) -> dict[str, Any]:
     """Train one network on one seed, and test what was best at validation."""
     recipe = entry.recipe
     build_key, train_key = jr.split(jr.fold_in(jr.key(20250413), seed))
@@ -77,6 +91,7 @@ def train(entry: Entry, task: AbstractTask, name: str, seed: int) -> dict[str, A
         "task": entry.key,
         "network": name,
         "seed": seed,
+        "learning_rate": learning_rate,
         "size": size,
         "parameters": count_parameters(network),
         "trivial_loss": task.trivial_loss,
@@ -92,7 +107,7 @@ def train(entry: Entry, task: AbstractTask, name: str, seed: int) -> dict[str, A
             network,
             task,
             optim=make_optimiser(
-                recipe.learning_rate, recipe.num_steps, weight_rate=recipe.weight_rate
+                learning_rate, recipe.num_steps, weight_rate=recipe.weight_rate
             ),
             num_steps=recipe.num_steps,
             batch_size=recipe.batch_size,

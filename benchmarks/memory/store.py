@@ -1,16 +1,17 @@
 """The records of all trainings, in one file that is whole at any moment."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
 
 #: What tells one training from another.
-Name = tuple[str, str, int]
+Name = tuple[str, str, int, float]
 
 
 class Store:
-    """Records by (task, network, seed), written to a file as each is added."""
+    """Records by task, network, seed and rate, written to a file as each is added."""
 
     def __init__(self, file: Path):
         self.file = file
@@ -29,11 +30,41 @@ class Store:
         part.write_text(f'{{"records": [\n{lines}\n]}}\n', encoding="utf-8")
         os.replace(part, self.file)
 
+    def tried(self, task: str, network: str) -> dict[float, float]:
+        """Return the least validation loss of the first seed, by learning rate."""
+        return {
+            rate: _least_loss(record)
+            for (*name, seed, rate), record in self.records.items()
+            if tuple(name) == (task, network) and seed == 0
+        }
+
     def of(self, task: str, network: str) -> list[dict[str, Any]]:
-        """Return the records of one network on one task, by seed."""
-        found = [r for n, r in self.records.items() if n[:2] == (task, network)]
+        """Return the records of one network on one task, by seed.
+
+        Those with the learning rate that was best on the first seed.
+        """
+        tried = self.tried(task, network)
+        if not tried:
+            return []
+        best = min(tried, key=lambda rate: tried[rate])
+        found = [
+            record
+            for (*name, _, rate), record in self.records.items()
+            if tuple(name) == (task, network) and rate == best
+        ]
         return sorted(found, key=lambda record: record["seed"])
 
 
+def _least_loss(record: dict[str, Any]) -> float:
+    """Return the least validation loss; infinity if training failed."""
+    losses = record.get("validation", {}).get("loss", [])
+    return min((loss for loss in losses if math.isfinite(loss)), default=math.inf)
+
+
 def _name(record: dict[str, Any]) -> Name:
-    return record["task"], record["network"], record["seed"]
+    return (
+        record["task"],
+        record["network"],
+        record["seed"],
+        record["learning_rate"],
+    )

@@ -44,6 +44,14 @@ class AbstractCell(eqx.Module):
         """Return the state whose output is `y`, for cells whose state is that."""
         return y
 
+    def recurrent_weights(self) -> PyTree:
+        """Return the parameters that the spectrum of the recurrence follows from.
+
+        They learn at a smaller rate, see
+        [`recurrent_weights`][ctrnn_jax.networks.recurrent_weights]. None by default.
+        """
+        return ()
+
     def prepare(self) -> "AbstractCell":
         """Return the cell with what all its steps share computed once.
 

@@ -149,6 +149,10 @@ class FieldCell(AbstractCell):
         """Return the state of the neurons."""
         return state if self._is_linear else state[0]
 
+    def recurrent_weights(self) -> PyTree:
+        """Return W."""
+        return self.field.weight
+
     def prepare(self) -> AbstractCell:
         """Return the cell with its weight, or its propagator, built once."""
         if not self._is_linear:

@@ -9,7 +9,6 @@ from .._types import DTypeLike, Key, PyTree
 from ..matrices._checks import check_dtype
 from ..tasks import AbstractTask
 from ._cell import AbstractCell
-from ._field_cell import FieldCell
 from ._network import Features, Generator, Readout, RecurrentNetwork
 from ._oscillators import OSCILLATORS, oscillator
 from .rivals import CELLS
@@ -88,20 +87,26 @@ def make_network(
 
 
 def recurrent_weights(network: PyTree) -> PyTree:
-    """Return a mask that is true at the recurrent weights of our cells.
+    """Return a mask that is true where cells say `recurrent_weights`.
 
     They are the delicate part of a network that oscillates: an error of 1/horizon in a
-    frequency is a whole turn. An optimiser gives them a smaller rate by this mask.
+    frequency is a whole turn. An optimiser gives them a smaller rate by this mask. Our
+    cells name W; of the rivals those whose papers do so too: expRNN its generator, LRU
+    its eigenvalues and gains.
     """
 
     def mark(part: PyTree) -> PyTree:
         marks = jax.tree.map(lambda _: False, part)
-        if not isinstance(part, FieldCell):
+        if not isinstance(part, AbstractCell) or not _delicate(part):
             return marks
-        true = jax.tree.map(lambda _: True, part.field.weight)
-        return eqx.tree_at(lambda cell: cell.field.weight, marks, true)
+        true = jax.tree.map(lambda _: True, part.recurrent_weights())
+        return eqx.tree_at(lambda cell: cell.recurrent_weights(), marks, true)
 
-    return jax.tree.map(mark, network, is_leaf=lambda x: isinstance(x, FieldCell))
+    return jax.tree.map(mark, network, is_leaf=lambda x: isinstance(x, AbstractCell))
+
+
+def _delicate(cell: AbstractCell) -> bool:
+    return bool(jax.tree.leaves(cell.recurrent_weights()))
 
 
 def _cell(

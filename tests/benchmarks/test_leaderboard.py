@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import jax
 import pytest
@@ -54,9 +55,9 @@ def test_what_is_done_is_not_trained_again_and_the_rest_is(board, monkeypatch):
     store, _ = board
     trained = []
 
-    def train(entry, task, name, seed):
-        trained.append((name, seed))
-        return {**store.of("copy-3", name)[0], "seed": seed}
+    def train(entry, task, name, seed, rate):
+        trained.append((name, seed, rate))
+        return {**store.of("copy-3", name)[0], "seed": seed, "learning_rate": rate}
 
     monkeypatch.setattr(runner, "PLAN", (ENTRY,))
     monkeypatch.setattr(runner, "train", train)
@@ -65,16 +66,51 @@ def test_what_is_done_is_not_trained_again_and_the_rest_is(board, monkeypatch):
     assert not runner.run(again, -1.0, say=lambda line: None)
     assert trained == []
     assert runner.run(again, 1e9, say=lambda line: None)
-    assert trained == [("linear-rotation", 1), ("gru", 1)]
+    assert trained == [("linear-rotation", 1, 3e-3), ("gru", 1, 3e-3)]
     # Put back what the other tests read.
     for record in list(store.records.values()):
         store.add(record)
 
 
+def test_the_best_learning_rate_on_the_first_seed_is_taken(tmp_path, monkeypatch):
+    entry = dataclasses.replace(
+        ENTRY, recipe=dataclasses.replace(ENTRY.recipe, learning_rates=(0.1, 0.2, 0.3))
+    )
+    later = dataclasses.replace(entry, key="later", tuned_on="copy-3")
+    losses, trained = {0.1: 0.5, 0.2: 0.4, 0.3: math.nan}, []
+
+    def train(entry, task, name, seed, rate):
+        trained.append((entry.key, seed, rate))
+        return {
+            "task": entry.key,
+            "network": name,
+            "seed": seed,
+            "learning_rate": rate,
+            "validation": {"loss": [1.0, losses[rate]]},
+            "test": {},
+            "steps": 1,
+            "seconds": 1.0,
+        }
+
+    def run(plan, store):
+        plan = [dataclasses.replace(one, networks=("gru",)) for one in plan]
+        monkeypatch.setattr(runner, "PLAN", plan)
+        monkeypatch.setattr(runner, "train", train)
+        trained.clear()
+        assert runner.run(store, 1e9, say=lambda line: None)
+        return trained
+
+    store = Store(tmp_path / "memory.json")
+    assert run([later], store) == []
+    own = [("copy-3", 0, rate) for rate in (0.1, 0.2, 0.3)] + [("copy-3", 1, 0.2)]
+    assert run([entry, later], store) == [*own, ("later", 0, 0.2), ("later", 1, 0.2)]
+    assert [record["seed"] for record in store.of("copy-3", "gru")] == [0, 1]
+
+
 def test_the_file_is_whole_after_each_record(tmp_path):
     store = Store(tmp_path / "memory.json")
     for seed in range(3):
-        store.add({"task": "a", "network": "b", "seed": seed})
+        store.add({"task": "a", "network": "b", "seed": seed, "learning_rate": 1.0})
         assert len(json.loads(store.file.read_text())["records"]) == seed + 1
     assert [p.name for p in tmp_path.iterdir()] == ["memory.json"]
 

@@ -108,6 +108,20 @@ def test_a_start_is_learned_when_asked_for():
     assert np.any(np.asarray(cell.output(cell.initial_state())) != 0)
 
 
+@pytest.mark.parametrize(
+    "name, weights",
+    [
+        ("exprnn", lambda cell: cell.weight),
+        ("lru", lambda cell: (cell.log_decay, cell.log_phase, cell.log_gain)),
+        ("linoss-im", lambda cell: ()),
+    ],
+)
+def test_the_mask_is_true_where_a_paper_has_a_smaller_rate(name, weights, getkey):
+    network = make_network(name, COPY, size=6, key=getkey())
+    chosen = eqx.filter(network, recurrent_weights(network))
+    assert count_parameters(chosen) == count_parameters(weights(network.cells[0]))
+
+
 def test_the_mask_is_true_at_the_weights_of_our_cells_alone(getkey):
     network = make_network("tanh-skew", COPY, size=6, num_cells=2, key=getkey())
     mask = recurrent_weights(network)

@@ -53,6 +53,9 @@ class ResidualBlock(AbstractCell):
     def initial_state(self) -> PyTree:
         return self.cell.initial_state(), jnp.zeros(self.input_size, dtype_of(self))
 
+    def recurrent_weights(self) -> PyTree:
+        return self.cell.recurrent_weights()
+
     def prepare(self) -> "ResidualBlock":
         return eqx.tree_at(lambda block: block.cell, self, self.cell.prepare())
 

@@ -92,6 +92,9 @@ class ExpRNN(AbstractCell):
         """Return $e^A$, orthogonal, of shape `(n, n)`."""
         return jax.scipy.linalg.expm(self.weight.as_matrix())
 
+    def recurrent_weights(self) -> SkewSymmetric:
+        return self.weight
+
     def prepare(self) -> "ExpRNN":
         if self.matrix is not None:
             return self

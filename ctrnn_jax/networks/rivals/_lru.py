@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 
-from ..._types import Array, DTypeLike, Float, Key, Vector
+from ..._types import Array, DTypeLike, Float, Key, PyTree, Vector
 from ._linear_scan import AbstractBlockCell, Block, Pair, State
 from ._parts import check_sizes, normal
 from ._skip import skip, skip_weight
@@ -101,6 +101,9 @@ class LRU(AbstractBlockCell):
     def initial_state(self) -> State:
         zero = jnp.zeros_like(self.log_decay)
         return zero, zero, jnp.zeros(self._input_size, zero.dtype)
+
+    def recurrent_weights(self) -> PyTree:
+        return self.log_decay, self.log_phase, self.log_gain
 
     def eigenvalues(self) -> tuple[Float[Array, " units"], Float[Array, " units"]]:
         """Return real and imaginary parts of λ, each of shape `(N,)`."""
