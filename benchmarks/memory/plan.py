@@ -54,6 +54,7 @@ class Entry:
     - `seeds`: how many.
     - `tuned_on`: the entry whose choice of learning rates is taken over, where this one
       is too dear to choose again.
+    - `baselines`: forecasts of `series_baselines` that stand beside the networks.
     """
 
     key: str
@@ -68,6 +69,7 @@ class Entry:
     own: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     seeds: int = 5
     tuned_on: str | None = None
+    baselines: tuple[str, ...] = ()
 
 
 def _copy(
@@ -88,6 +90,25 @@ def _copy(
         True,
         build={"hidden": 128},
         tuned_on=tuned_on,
+    )
+
+
+def _forecast(series: str) -> Entry:
+    return Entry(
+        f"forecast-{series}",
+        f"forecast-{series}",
+        {},
+        ("tanh-skew-leak", "linear-skew", "lstm", "gru", "lru"),
+        1_500,
+        Recipe(600, 32, RATES, test_batch=1),
+        "nrmse",
+        False,
+        # A recording is heard for ever: what was heard long ago has to be forgotten.
+        own={
+            "tanh-skew-leak": {"leak": 0.05, "input_scale": 0.3},
+            "linear-skew": {"leak": 0.05, "input_scale": 0.3},
+        },
+        baselines=("seasonal", "autoregression", "echo_state"),
     )
 
 
@@ -133,6 +154,7 @@ PLAN: tuple[Entry, ...] = (
         False,
         own={"gain-skew": {"input_scale": 1.0}},
     ),
+    *(_forecast(series) for series in ("laser", "co2", "sunspots")),
     Entry(
         "digits-padded",
         "digits-padded",

@@ -14,6 +14,9 @@ _TITLES = {
     "adding": "Adding",
     "flip-flop": "Flip-flop, three bits",
     "delayed-recall": "Delayed recall",
+    "forecast-laser": "Forecast of the laser, 250 samples",
+    "forecast-co2": "Forecast of CO₂, 105 months",
+    "forecast-sunspots": "Forecast of the sunspots, 62 years",
     "digits-permuted": "Digits, pixels in a fixed random order",
     "digits-padded": "Digits, eight rows and then noise",
 }
@@ -63,7 +66,7 @@ Written by `{command}`; do not edit.
 
 def _section(entry: Entry, store: Store) -> str:
     recipe, rows = entry.recipe, []
-    for name in entry.networks:
+    for name in (*entry.networks, *entry.baselines):
         records = store.of(entry.key, name)
         if not records:
             rows.append([name, *["not run"] * 7])
@@ -77,7 +80,7 @@ def _section(entry: Entry, store: Store) -> str:
                 _interval(scores, ".4g"),
                 f"{len(records)}" + (f", {failed} not finite" if failed else ""),
                 f"{len(solved)}: {_interval(solved, '.0f')}" if solved else "none",
-                f"{records[0]['learning_rate']:g}",
+                f"{records[0]['learning_rate']:g}" if name in entry.networks else "–",
                 str(records[0]["size"]),
                 str(records[0]["parameters"]),
                 _interval([r["seconds"] for r in records], ".0f"),
@@ -86,7 +89,9 @@ def _section(entry: Entry, store: Store) -> str:
     order = sorted(rows, key=lambda row: _rank(row[1], maximise=entry.maximise))
     trivial = next(iter(_records(entry, store)))["trivial_loss"]
     options = ", ".join(f"{k} = {v}" for k, v in entry.options.items())
-    kind = entry.key.removesuffix(f"-{next(iter(entry.options.values()), '')}")
+    kind = entry.key
+    for value in entry.options.values():
+        kind = kind.removesuffix(f"-{value}")
     title = f"## {_TITLES.get(kind, kind)}{', ' if options else ''}{options}"
     bound = ""
     if recipe.solved is not None:

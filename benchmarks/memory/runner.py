@@ -15,7 +15,7 @@ from ctrnn_jax.networks import (
     make_network,
     matched_size,
 )
-from ctrnn_jax.tasks import AbstractTask, make_task
+from ctrnn_jax.tasks import AbstractTask, Forecast, make_task, series_baselines
 from ctrnn_jax.train import NonfiniteError, evaluate, fit, make_optimiser
 
 from ..machine import describe_machine, describe_versions, today
@@ -45,6 +45,8 @@ def run(
         except ImportError as missing:
             say(f"{entry.key}: {missing}")
             continue
+        for record in _baselines(entry, task, store):
+            store.add(record)
         for seed in range(entry.seeds):
             for name in entry.networks:
                 rates = _rates(entry, store, name, seed)
@@ -63,6 +65,44 @@ def run(
                         f"{record['steps']} steps, {record['seconds']:.0f} s"
                     )
     return True
+
+
+def _baselines(entry: Entry, task: AbstractTask, store: Store) -> list[dict[str, Any]]:
+    """Return a record of each seed of each baseline, unless they are there."""
+    if all(store.of(entry.key, name) for name in entry.baselines):
+        return []
+    assert isinstance(task, Forecast)
+    begun = time.perf_counter()
+    found = series_baselines(task.series, seeds=entry.seeds)
+    spent = round(time.perf_counter() - begun, 1)
+    return [
+        {
+            **_made_with(),
+            "task": entry.key,
+            "network": name,
+            "seed": seed,
+            "learning_rate": 0.0,
+            "size": "–",
+            "parameters": "–",
+            "trivial_loss": task.trivial_loss,
+            "stop": found[name].setting,
+            "steps": 0,
+            "seconds": spent,
+            "test": {"nrmse": value},
+        }
+        for name in entry.baselines
+        for seed, value in enumerate(found[name].all_nrmse)
+    ]
+
+
+def _made_with() -> dict[str, Any]:
+    versions = describe_versions()
+    return {
+        "date": today(),
+        "processor": describe_machine()["processor"],
+        "system": platform.machine(),
+        "versions": {package: versions[package] for package in _PACKAGES},
+    }
 
 
 def _rates(entry: Entry, store: Store, name: str, seed: int) -> tuple[float, ...]:
@@ -86,8 +126,8 @@ def train(
 
     size = matched_size(build, entry.parameters)
     network = build(size)
-    versions = describe_versions()
     record: dict[str, Any] = {
+        **_made_with(),
         "task": entry.key,
         "network": name,
         "seed": seed,
@@ -95,10 +135,6 @@ def train(
         "size": size,
         "parameters": count_parameters(network),
         "trivial_loss": task.trivial_loss,
-        "date": today(),
-        "processor": describe_machine()["processor"],
-        "system": platform.machine(),
-        "versions": {package: versions[package] for package in _PACKAGES},
     }
     bound = None if recipe.solved is None else recipe.solved * task.trivial_loss
     begun = time.perf_counter()

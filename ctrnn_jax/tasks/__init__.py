@@ -7,6 +7,7 @@ from ._delayed_recall import DelayedRecall
 from ._digits import Digits
 from ._echo_state import EchoState
 from ._flip_flop import FlipFlop
+from ._forecast import Forecast
 from ._generated import AbstractGenerated
 from ._measured import MeasuredSequences
 from ._real_series import co2_series, laser_series, sunspot_series
@@ -42,6 +43,7 @@ __all__ = [
     "Digits",
     "EchoState",
     "FlipFlop",
+    "Forecast",
     "Labelled",
     "LabelledSequences",
     "MeasuredSequences",

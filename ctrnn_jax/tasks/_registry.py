@@ -5,16 +5,33 @@ import functools
 import inspect
 from collections.abc import Callable
 
+from .._types import DTypeLike
 from ._adding import Adding
 from ._copy import CopyMemory
 from ._delayed_recall import DelayedRecall
 from ._digits import Digits
 from ._flip_flop import FlipFlop
+from ._forecast import Forecast
 from ._real_series import co2_series, laser_series, sunspot_series
+from ._series import Series
 from ._signal_school_task import SignalSchoolTask
 from ._task import AbstractTask
 from ._ucr import UCRSet
 from ._user_files import load_eigenworms, load_noisy_cifar, load_ppg, load_psmnist
+
+
+def _forecast(
+    make_series: Callable[..., Series],
+    /,
+    *,
+    heard: int | None = None,
+    horizon: int | None = None,
+    refitted: bool = False,
+    dtype: DTypeLike | None = None,
+) -> Forecast:
+    series = make_series(refitted=refitted, dtype=dtype)
+    return Forecast(series, heard=heard, horizon=horizon)
+
 
 TASKS: dict[str, Callable[..., AbstractTask]] = {
     "copy": CopyMemory,
@@ -28,6 +45,9 @@ TASKS: dict[str, Callable[..., AbstractTask]] = {
     "sunspots": sunspot_series,
     "co2": co2_series,
     "laser": laser_series,
+    "forecast-sunspots": functools.partial(_forecast, sunspot_series),
+    "forecast-co2": functools.partial(_forecast, co2_series),
+    "forecast-laser": functools.partial(_forecast, laser_series),
     "acsf1": functools.partial(UCRSet, set_name="ACSF1"),
     "osuleaf": functools.partial(UCRSet, set_name="OSULeaf"),
     "japanese-vowels": functools.partial(UCRSet, set_name="JapaneseVowels"),
