@@ -50,10 +50,10 @@ class Report:
             print(line.rstrip())
 
     @contextmanager
-    def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show a bar and yield the function that moves it on."""
+    def progress(self, label: str, total: int) -> Iterator[Callable[..., None]]:
+        """Show a bar and yield what moves it on: a count, and a note to show."""
         if not self.is_live:
-            yield lambda count: None
+            yield lambda count, note="": None
             return
         from rich.console import Console
         from rich.progress import (
@@ -69,10 +69,11 @@ class Report:
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[note]}", markup=False),
         )
         with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task(label, total=total)
-            yield lambda count: bar.advance(task, count)
+            task = bar.add_task(label, total=total, note="")
+            yield lambda count, note="": bar.update(task, advance=count, note=note)
 
 
 def show_summary(

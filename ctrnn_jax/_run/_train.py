@@ -30,6 +30,10 @@ from ._files import make_folder, write_atomically
 from ._output import made_with
 from ._report import Report
 
+#: What `summary.json` says it is.
+FORMAT = "ctrnn train 1"
+SUMMARY, FIGURE, MODEL = "summary.json", "learning_curve.png", "model.ckpt"
+
 
 def run_training(
     config: Config, folder: Path, *, fresh: bool = False, report: Report | None = None
@@ -69,12 +73,13 @@ def run_training(
             "hardly train; lower --input-scale or --phases."
         )
     make_folder(folder)
+    _make_room(folder, fresh=fresh)
     total = values["train.num_steps"]
     with report.progress(f"train {task.name}", total) as advanced:
         seen = [0]
 
         def show(progress: Progress) -> None:
-            advanced(progress.step - seen[0])
+            advanced(progress.step - seen[0], f"loss {progress.losses[-1]:.3g}")
             seen[0] = progress.step
             if progress.scores is not None:
                 report.remark(
@@ -102,16 +107,19 @@ def run_training(
                 folder=folder,
                 save_every=values.get("train.save_every"),
                 resume=not fresh,
-                config=values,
+                # How often it is saved changes nothing in what is trained.
+                config={k: v for k, v in values.items() if k != "train.save_every"},
             )
         except NonfiniteError as error:
-            report.remark(str(error))
+            report.remark(_explain(error, values, folder))
             return ExitCode.NUMERICAL
+        except BlockingIOError as error:
+            raise RefusedError(str(error)) from None
         except CheckpointError as error:
             raise RefusedError(f"{error} (--fresh drops what is there.)") from None
     scores = evaluate(network, task, batch_size=values["train.test_batch"])
     summary = {
-        "format": "ctrnn train 1",
+        "format": FORMAT,
         "config": values,
         "made_with": made_with(),
         "task": task.name,
@@ -124,7 +132,7 @@ def run_training(
         "test": scores,
     }
     text = json.dumps(summary, indent=1).encode() + b"\n"
-    page, picture = folder / "summary.json", folder / "learning_curve.png"
+    page, picture = folder / SUMMARY, folder / FIGURE
     write_atomically(page, lambda file: file.write(text))
     _draw(picture, history, task)
     report.line(
@@ -133,13 +141,55 @@ def run_training(
     report.line(f"steps    {summary['steps']}, best at {history.best_step}")
     report.line(f"test     {_listed(scores)} (trivial loss {task.trivial_loss:.3g})")
     for label, place in (
-        ("model", folder / "model.ckpt"),
+        ("model", folder / MODEL),
         ("log", folder / "metrics.jsonl"),
         ("summary", page),
         ("figure", picture),
     ):
         report.line(f"{label:<8} {place}")
     return ExitCode.OK
+
+
+def _make_room(folder: Path, *, fresh: bool) -> None:
+    """Refuse a folder with files that are no training's; drop those of an old one."""
+    results = [folder / name for name in (SUMMARY, FIGURE, MODEL)]
+    there = [path for path in results if path.exists()]
+    if there and not _is_ours(folder):
+        raise RefusedError(
+            f"{there[0]} is there and was not written by `ctrnn train`; choose another "
+            "--out."
+        )
+    if fresh:
+        # An interrupted new training must not be taken for the old one.
+        for path in there:
+            path.unlink()
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether a training has left its log, or its summary, in a folder."""
+    if any(folder.glob("step-*.ckpt")):
+        return True
+    try:
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(summary, dict) and summary.get("format") == FORMAT
+
+
+def _explain(error: NonfiniteError, values: dict[str, Any], folder: Path) -> str:
+    """Say where a training failed and what to do, in the words of the command."""
+    saved = sorted(folder.glob("step-*.ckpt"))
+    last = (
+        f"the last good checkpoint is {saved[-1]}"
+        if saved
+        else "no checkpoint was saved"
+    )
+    return (
+        f"the loss or the update is not finite at step {error.step} of the training "
+        f"with --seed {values['run.seed']}; {last}. Lower --learning-rate (now "
+        f"{values['train.learning_rate']:g}), --clip (now {values['train.clip']:g}) or "
+        "--input-scale, or choose another --seed, and add --fresh."
+    )
 
 
 def _task(values: dict[str, Any], dtype: jnp.dtype) -> AbstractTask:

@@ -40,6 +40,15 @@ OURS = (
     "gain-skew",
     "tanh-unconstrained",
 )
+NONLINEAR = tuple(name for name in OURS if not name.startswith("linear"))
+#: Those with recurrent weights that may learn at a rate of their own.
+WITH_WEIGHTS = (*OURS, "exprnn", "lru")
+#: Tasks with an input at every sample; the others are generated from a code.
+READING = tuple(
+    name
+    for name in TASK_NAMES
+    if name not in ("signal-school", "sunspots", "co2", "laser")
+)
 #: All of `ctrnn_jax.networks.network_names()`, which a test compares too.
 NETWORK_NAMES = (
     *OURS,
@@ -79,7 +88,7 @@ TRAIN_KEYS = (
     ),
     Key(
         "network", "name", "--network", "choice",
-        "cell; default linear-rotation, for flip-flop gain-skew", choices=NETWORK_NAMES,
+        "cell; default linear-rotation, or what the task needs", choices=NETWORK_NAMES,
     ),
     Key("network", "size", "--size", "integer", "neurons of a cell", 128, minimum=2),
     Key(
@@ -89,7 +98,7 @@ TRAIN_KEYS = (
     Key(
         "network", "features", "--features", "integer",
         "rectified features of each input; 0 for the input itself; default by task",
-        minimum=0,
+        minimum=0, only_for=("task.name", READING),
     ),
     Key("network", "num_cells", "--cells", "integer", "cells in a stack", 1, minimum=1),
     Key(
@@ -103,8 +112,9 @@ TRAIN_KEYS = (
         only_for=("network.name", OURS),
     ),
     Key(
-        "network", "scale", "--scale", "number", "a in a tanh(x/a); default 10",
-        positive=True, only_for=("network.name", OURS),
+        "network", "scale", "--scale", "number",
+        "a in a tanh(x/a); default 10, for gain-skew 1", positive=True,
+        only_for=("network.name", NONLINEAR),
     ),
     Key(
         "train", "num_steps", "--steps", "integer", "optimiser steps; default by task",
@@ -121,8 +131,8 @@ TRAIN_KEYS = (
     ),
     Key(
         "train", "weight_rate", "--weight-rate", "number",
-        "share of it for recurrent weights of our cells; default by task",
-        positive=True,
+        "share of it for recurrent weights; default by task", positive=True,
+        only_for=("network.name", WITH_WEIGHTS),
     ),
     Key(
         "train", "clip", "--clip", "number", "largest norm of a gradient", 1.0,
@@ -171,6 +181,16 @@ BY_TASK: dict[str, dict[str, Any]] = {
         "train.learning_rate": 5e-3,
         "train.weight_rate": 0.01,
     },
+    **dict.fromkeys(
+        ("forecast-sunspots", "forecast-co2", "forecast-laser"),
+        {
+            "network.name": "tanh-skew-leak",
+            "network.size": 64,
+            "network.hidden": 0,
+            "train.num_steps": 600,
+            "train.batch_size": 32,
+        },
+    ),
     "flip-flop": {
         "network.name": "gain-skew",
         "network.size": 16,

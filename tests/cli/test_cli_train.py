@@ -1,12 +1,14 @@
 """`ctrnn train`: what it writes, that it goes on, and what it refuses."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from ctrnn_jax._run._train_config import load_train_config
 from ctrnn_jax._run._train_keys import NETWORK_NAMES, TASK_NAMES
+from ctrnn_jax._storage import locked
 from ctrnn_jax.cli import main
 from ctrnn_jax.networks import network_names
 from ctrnn_jax.tasks import TASKS
@@ -85,6 +87,15 @@ def test_another_specification_is_refused_in_the_same_folder(finished, capsys):
             ["copy", "--delay", "3", "--network", "lstm", "--scale", "2"],
             "--scale is for network.name",
         ),
+        (
+            ["copy", "--delay", "3", "--network", "linear-skew", "--scale", "2"],
+            "--scale is for network.name",
+        ),
+        (
+            ["copy", "--delay", "3", "--network", "lstm", "--weight-rate", "1"],
+            "--weight-rate is for network.name",
+        ),
+        (["sunspots", "--features", "4"], "--features is for task.name"),
         (["copy", "--delay", "3", "--phases", "[2, 1]"], "0 <= low <= high"),
         (["psmnist"], "task psmnist needs --path"),
         (["nowhere.toml"], "Cannot read nowhere.toml"),
@@ -116,3 +127,55 @@ def test_a_file_of_data_that_is_not_there_is_one_line(tmp_path, capsys):
 def test_the_tables_of_names_are_those_of_the_library():
     assert set(TASK_NAMES) == set(TASKS)
     assert network_names() == NETWORK_NAMES
+
+
+def test_files_that_are_not_a_trainings_stay(tmp_path, capsys):
+    for name in ("summary.json", "learning_curve.png"):
+        folder = tmp_path / name.partition(".")[0]
+        folder.mkdir()
+        (folder / name).write_text("{}")
+        for more in ([], ["--fresh"]):
+            assert run(folder, *more) == 2
+            assert "not written by `ctrnn train`" in capsys.readouterr().err
+        assert [path.name for path in folder.iterdir()] == [name]
+        assert (folder / name).read_text() == "{}"
+
+
+def test_a_fresh_training_that_is_interrupted_leaves_nothing_of_the_old(
+    finished, tmp_path, monkeypatch
+):
+    from ctrnn_jax._run import _report
+
+    folder = tmp_path / "again"
+    shutil.copytree(finished, folder)
+
+    def interrupt(self, text):
+        if text.startswith("step 4"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(_report.Report, "remark", interrupt)
+    assert run(folder, "--fresh") == 130
+    for name in ("summary.json", "learning_curve.png", "model.ckpt"):
+        assert not (folder / name).exists()
+
+
+def test_how_often_it_is_saved_is_not_another_training(finished):
+    before = json.loads((finished / "summary.json").read_text())
+    assert run(finished, "--save-every", "3") == 0
+    assert json.loads((finished / "summary.json").read_text())["test"] == before["test"]
+
+
+def test_a_second_training_in_one_folder_is_refused(finished, capsys):
+    with locked(finished / "lock"):
+        assert run(finished) == 2
+    assert "nother" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_not_finite_says_step_seed_and_checkpoint(tmp_path, capsys):
+    arguments = [text for text in RUN if text != "--quiet"]
+    wild = ["--learning-rate", "1e30", "--clip", "1e30", "--seed", "5"]
+    assert main([*arguments, *wild, "--out", str(tmp_path / "wild")]) == 1
+    error = capsys.readouterr().err
+    assert "not finite at step" in error
+    assert "--seed 5" in error
+    assert "checkpoint" in error
