@@ -228,6 +228,7 @@ def _phase_diagram(arguments: argparse.Namespace) -> int:
 
 
 def _memory(arguments: argparse.Namespace) -> int:
+    from .memory.figure import draw
     from .memory.plan import PLAN
     from .memory.report import write
     from .memory.runner import run
@@ -250,6 +251,9 @@ def _memory(arguments: argparse.Namespace) -> int:
         print("nothing has been trained yet; give more --seconds", file=sys.stderr)
         return 2
     print(write(store, folder, "python -m benchmarks memory"))
+    picture = draw(store, folder)
+    if picture is not None:
+        print(picture)
     if not done:
         print("not all is trained; run the same command again", file=sys.stderr)
     return 0

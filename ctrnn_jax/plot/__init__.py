@@ -22,6 +22,7 @@ from ._lyapunov import plot_lyapunov_convergence, plot_lyapunov_spectrum
 from ._memory_capacity import plot_memory_capacity
 from ._multipliers import plot_multipliers
 from ._phase_portrait import plot_phase_portrait
+from ._score_against_delay import plot_score_against_delay
 from ._section import plot_section
 from ._spectrum import plot_spectrum
 from ._style import OKABE_ITO
@@ -49,6 +50,7 @@ __all__ = [
     "plot_multipliers",
     "plot_phase_diagram",
     "plot_phase_portrait",
+    "plot_score_against_delay",
     "plot_section",
     "plot_spectrum",
     "plot_time_series",

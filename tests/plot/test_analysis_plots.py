@@ -106,6 +106,21 @@ def test_the_learning_curve_averages_batches_and_breaks_at_zero():
     assert ax.get_yscale() == "log"
 
 
+def test_scores_against_delay_are_the_median_and_range_of_seeds():
+    scores = [[0.2, 1.0, np.nan], [0.4, 0.9, np.nan], [0.9, np.nan, np.nan]]
+    ax = plot.plot_score_against_delay([300, 30, 5], scores, label="one", trivial=0.1)
+    curve = ax.lines[0]
+    np.testing.assert_array_equal(curve.get_xdata(), [30, 300])
+    np.testing.assert_allclose(curve.get_ydata(), [0.95, 0.4])
+    (bars,) = ax.collections
+    ends = [segment[:, 1] for segment in bars.get_segments()]
+    np.testing.assert_allclose(ends, [[0.9, 1.0], [0.2, 0.9]])
+    plot.plot_score_against_delay([100], [[0.5]], label="two", ax=ax)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["30", "100", "300"]
+    assert names_in(ax) == ["one", "two"]
+    assert ax.lines[-1].get_color() != curve.get_color()
+
+
 def test_the_capacity_curve_names_its_area_and_the_level_of_chance():
     ax = plot.plot_memory_capacity(CAPACITY, label="leaky")
     np.testing.assert_allclose(ax.lines[0].get_ydata(), CAPACITY.capacities)
@@ -321,6 +336,8 @@ def without(data, **changes):
             ),
             "at least one step",
         ),
+        (lambda: plot.plot_score_against_delay([1, 2], [[1.0]]), "shape"),
+        (lambda: plot.plot_score_against_delay([0], [[1.0]]), "must be positive"),
         (
             lambda: plot.plot_memory_capacity(without(CAPACITY, delays=np.arange(4))),
             "one shape",

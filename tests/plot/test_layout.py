@@ -61,6 +61,9 @@ KINDS = {
     "learning": lambda ax: plot.plot_learning_curve(
         LEARNING, trivial_loss=0.5, label="a network", ax=ax
     ),
+    "recall": lambda ax: plot.plot_score_against_delay(
+        [30, 100, 300], [[1.0, 0.9, 0.2], [1.0, 0.7, 0.1]], label="a network", ax=ax
+    ),
     "fixed points": lambda ax: plot.plot_fixed_points(POINTS, ax=ax),
     "multipliers": lambda ax: plot.plot_multipliers([1, 1, 0.5j, -0.5j, 2], ax=ax),
     "section": lambda ax: plot.plot_section(WAVES, ax=ax),
