@@ -19,6 +19,7 @@ _EXAMPLES = """examples:
   python -m benchmarks lyapunov             the committed table; about 7 minutes
   python -m benchmarks phase-diagram        the committed diagram; about half an hour
   python -m benchmarks memory               the leaderboard; hours, and resumes
+  python -m benchmarks signal-school        signals memorized and continued; minutes
   python -m benchmarks training             a training step beside PyTorch's; minutes
   python -m benchmarks check                what CI runs; under a minute
 """
@@ -111,6 +112,15 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where to; default: benchmarks/results",
     )
+    school = commands.add_parser(
+        "signal-school", help="eight signals, and seven of them; minutes"
+    )
+    school.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where to; default: benchmarks/results",
+    )
     commands.add_parser("check", help="compilation counts and a generous ratio")
     return parser
 
@@ -139,6 +149,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return launch([*quick, str(folder.resolve()), command])
     if arguments.command == "phase-diagram":
         return _phase_diagram(arguments)
+    if arguments.command == "signal-school":
+        from .memory.signal_school import run as run_school
+
+        command = " ".join(("python -m benchmarks", *argv))
+        print(run_school(arguments.output or _HERE / "results", command))
+        return 0
     if arguments.command == "memory":
         return _memory(arguments)
     if arguments.command == "training":
