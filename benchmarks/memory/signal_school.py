@@ -13,6 +13,7 @@ import numpy as np
 
 from ctrnn_jax.reproduce._memory_network import Kind, Size, build, kinds
 from ctrnn_jax.reproduce._memory_training import Problem, Recipe, train
+from ctrnn_jax.reproduce._precision import experiment_settings
 from ctrnn_jax.reproduce._style import interval
 from ctrnn_jax.reproduce.memory import settings as claim_settings
 from ctrnn_jax.tasks import SignalSchoolTask, relative_error
@@ -45,7 +46,8 @@ def run(
     for title, task in groups.items():
         for kind in kinds(chosen["tanh_scale"]):
             begun = time.perf_counter()
-            found = measure(task, kind, seeds, num_steps or chosen["num_steps"])
+            with experiment_settings():
+                found = measure(task, kind, seeds, num_steps or chosen["num_steps"])
             seconds = round(time.perf_counter() - begun)
             rows.append(
                 {"group": title, "network": kind.name, "seconds": seconds} | found

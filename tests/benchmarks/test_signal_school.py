@@ -8,8 +8,6 @@ from benchmarks.memory import signal_school
 from ctrnn_jax.reproduce._memory_network import kinds
 
 
-# Adam divides a float by an int32.
-@pytest.mark.standard_promotion
 @pytest.mark.slow
 def test_the_table_has_the_held_out_signal_only_where_one_is(tmp_path, monkeypatch):
     monkeypatch.setattr(signal_school, "kinds", lambda scale: kinds(scale)[:1])
