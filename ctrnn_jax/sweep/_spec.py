@@ -2,7 +2,8 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,11 @@ class Specification:
 
     tables: Mapping[str, Any]
     source: str = "the specification"
-    options: Mapping[str, Any] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "options", _read_options(self.tables.get("sweep", {})))
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        """The keys of [sweep], checked, with defaults for seed and repeats."""
+        return _read_options(self.tables.get("sweep", {}))
 
     def design(self, experiment: AbstractExperiment | None = None) -> Design:
         """Return the runs, checked against what an experiment declares.
@@ -189,7 +191,7 @@ class _Reader:
         if not isinstance(table, Mapping):
             raise SpecificationError(f"[{section}] must be a table, got {describe(table)}.")
         # TOML reads `model.leak = ...` as a table in a table.
-        return table if section == "zip" else _flattened(table)
+        return table if section == "zip" else _flattened(table, section == "fixed")
 
     def _claim(
         self, name: str, section: str, given: Any
@@ -278,19 +280,22 @@ class _Reader:
                 )
 
 
-def _flattened(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return axes by dotted name, where a table is no description of an axis."""
+def _flattened(
+    table: Mapping[str, Any], always: bool = False, prefix: str = ""
+) -> dict[str, Any]:
+    """Return axes by dotted name; a table may be the description of one axis."""
     found: dict[str, Any] = {}
     for name, item in table.items():
-        nested = isinstance(item, Mapping) and item and all(
-            isinstance(value, Mapping) or (isinstance(value, list) and name2 not in _LISTS)
-            for name2, value in item.items()
-        )
-        if nested:
-            found |= _flattened(item, f"{prefix}{name}.")
+        if isinstance(item, Mapping) and item and (always or _holds_axes(item)):
+            found |= _flattened(item, always, f"{prefix}{name}.")
         else:
             found[f"{prefix}{name}"] = item
     return found
 
 
-_LISTS = ("values", "choices")
+def _holds_axes(table: Mapping[str, Any]) -> bool:
+    return all(
+        isinstance(item, Mapping)
+        or (isinstance(item, list) and name not in ("values", "choices"))
+        for name, item in table.items()
+    )
