@@ -15,9 +15,9 @@ from ._plan import Plan
 def create_arrays(folder: Path, plan: Plan) -> None:
     """Create the arrays of a sweep, all of them empty, and write its axes.
 
-    Arrays lead with the dimension `run`: a place for each run, chunk by chunk. What they
-    hold at a place belongs to the run that `run_id` says; axes are there too, so that
-    `xarray.open_zarr` gives a labelled table.
+    Arrays lead with the dimension `run`: a place for each run, chunk by chunk. What
+    they hold at a place belongs to the run that `run_id` says; axes are there too, so
+    that `xarray.open_zarr` gives a labelled table.
     """
     zarr = load("zarr")
     root = zarr.create_group(folder, zarr_format=3)
@@ -41,7 +41,9 @@ def create_arrays(folder: Path, plan: Plan) -> None:
             shape=item.shape,
         )  # fmt: skip
     status = flags(STATUS)
-    per_run("status", "int8", STATUS.index("not run"), help="what became of it", **status)
+    per_run(
+        "status", "int8", STATUS.index("not run"), help="what became of it", **status
+    )
     per_run("num_steps", "int32", -1, help="steps taken; -1 if not told")
     chunks = len(plan.chunks)
     for name, dtype in (("done", "int8"), ("attempts", "int16")):

@@ -21,7 +21,8 @@ def axis_values(source: str, given: Any, parameter: Parameter | None) -> np.ndar
     **Arguments:**
 
     - `source`: how messages call the axis, as `scale in [grid]`.
-    - `given`: a sequence or array of values; `{values}`; or `{start, stop, num, scale}`.
+    - `given`: a sequence or array of values; `{values}`; or `{start, stop, num,
+      scale}`.
     - `parameter`: what the experiment declares, or `None` if it declares nothing.
 
     **Raises:** `SpecificationError`, with the mend.
@@ -52,7 +53,9 @@ def axis_values(source: str, given: Any, parameter: Parameter | None) -> np.ndar
 
 def fixed_value(source: str, given: Any, parameter: Parameter | None) -> Any:
     """Return one value, of the type its parameter has."""
-    if isinstance(given, np.generic) or (hasattr(given, "__array__") and given.ndim == 0):
+    if isinstance(given, np.generic) or (
+        hasattr(given, "__array__") and given.ndim == 0
+    ):
         given = np.asarray(given).item()
     if isinstance(given, Mapping | Sequence) and not isinstance(given, str):
         raise SpecificationError(
@@ -92,7 +95,9 @@ def sampled_values(
                 f"{low!r} and {high!r}."
             )
         # Each whole number gets its share, both ends included.
-        edges = (math.log(low - 0.5), math.log(high + 0.5)) if is_log else (low, high + 1)
+        edges = (
+            (math.log(low - 0.5), math.log(high + 0.5)) if is_log else (low, high + 1)
+        )
         drawn = edges[0] + (edges[1] - edges[0]) * unit
         drawn = np.round(np.exp(drawn)) if is_log else np.floor(drawn)
         values = np.clip(drawn, low, high).astype(np.int64)
@@ -142,7 +147,10 @@ def _spaced(
 
 
 def _scale(
-    source: str, given: Mapping[str, Any], ends: tuple[float, float], names: Sequence[str]
+    source: str,
+    given: Mapping[str, Any],
+    ends: tuple[float, float],
+    names: Sequence[str],
 ) -> bool:
     scale = given.get("scale", "linear")
     if scale not in _SCALES:
@@ -200,7 +208,9 @@ def _as_array(source: str, given: list, parameter: Parameter | None) -> np.ndarr
     if wanted is str:
         return np.array(given, dtype=np.str_)
     try:
-        return np.array(given, {bool: np.bool_, int: np.int64, float: np.float64}[wanted])
+        return np.array(
+            given, {bool: np.bool_, int: np.int64, float: np.float64}[wanted]
+        )
     except OverflowError:
         raise SpecificationError(f"{source}: a number is beyond 64 bits.") from None
 

@@ -202,7 +202,9 @@ def _batched(plan: Plan, bucket: Bucket) -> Any:
 
     def call(root: Key, ids: Array, settings: Mapping[str, Array]) -> dict[str, Array]:
         keys = jax.vmap(lambda run_id: jr.fold_in(root, run_id))(ids)
-        found = {name: jnp.asarray(value) for name, value in run(settings, keys).items()}
+        found = {
+            name: jnp.asarray(value) for name, value in run(settings, keys).items()
+        }
         status, num_steps = found.pop("status", None), found.pop("num_steps", None)
         if status is None:
             finite = jnp.ones(ids.shape, bool)

@@ -57,7 +57,9 @@ def _dataset(store: Store, wanted: Sequence[str]) -> "xarray.Dataset":
     data: dict[str, Any] = {}
     for name in (*wanted, "status", "num_steps"):
         array = store.array(name)
-        flat = np.full((design.num_runs, *array.shape[1:]), array.fill_value, array.dtype)
+        flat = np.full(
+            (design.num_runs, *array.shape[1:]), array.fill_value, array.dtype
+        )
         _fill(flat, array, places, ids, manifest["chunk_size"], done)
         attributes = {"help": array.attrs["help"]}
         dims = array.metadata.dimension_names[1:]
@@ -90,7 +92,9 @@ def _dataset(store: Store, wanted: Sequence[str]) -> "xarray.Dataset":
     return xarray.Dataset(data, coords, attributes)
 
 
-def _places(store: Store, done: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+def _places(
+    store: Store, done: np.ndarray
+) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Return the places of finished runs and their ids, or `None` if they are equal."""
     if store.manifest["order"] == "by run id":
         return None, None

@@ -45,8 +45,8 @@ class Output:
 
     - `name`; `help`: one line, with its unit.
     - `dims`: names of its dimensions beyond the runs.
-    - `coords`: the coordinates of those of them that have any; or a function of the static
-      parameters that returns them.
+    - `coords`: the coordinates of those of them that have any; or a function of the
+      static parameters that returns them.
     """
 
     name: str

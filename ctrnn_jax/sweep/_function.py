@@ -15,8 +15,8 @@ from ._experiment import AbstractExperiment, BatchedRun, Parameter
 class FunctionExperiment(AbstractExperiment):
     """Runs `fn(settings, key)`, of one run, for many at once.
 
-    `settings` are scalars by name, in nested dicts where a name has dots. Texts, and the
-    names in `static`, are Python values.
+    `settings` are scalars by name, in nested dicts where a name has dots. Texts, and
+    the names in `static`, are Python values.
     """
 
     def __init__(self, fn: Callable, design: Design, static: Sequence[str] = ()):

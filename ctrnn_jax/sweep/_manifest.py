@@ -33,7 +33,7 @@ _COMPARED = (
     ("versions", "the versions", "versions"),
 )
 ACCEPTABLE = tuple(group for *_, group in _COMPARED if group)
-_PACKAGES = ("jax", "jaxlib", "diffrax", "equinox", "numpy")
+_PACKAGES = ("ctrnn_jax", "jax", "jaxlib", "diffrax", "equinox", "numpy")
 
 
 def describe_plan(plan: Plan) -> dict[str, Any]:
@@ -50,6 +50,7 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
             for item in design.dimensions
         ],
         "fixed": dict(design.fixed),
+        "static": [item.name for item in plan.experiment.parameters if item.static],
         "help": {item.name: item.help for item in plan.experiment.parameters},
         "key": {"impl": plan.key_impl, "data": plan.key_data.tolist()},
         "num_runs": design.num_runs,
@@ -76,10 +77,7 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions that results may depend on."""
-    from .. import __version__
-
-    found = {"ctrnn_jax": __version__}
-    return found | {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
 def check_same(
@@ -108,9 +106,11 @@ def check_same(
         words = ",".join(groups)
         mend += f"; or accept that bits may differ (accept={tuple(groups)!r}, --accept "
         mend += f"{words})"
-    raise MismatchError(f"{path} holds another sweep: {'; '.join(found)}. {mend}.".replace(
-        ". choose", ". To go on, make them equal. Else choose"
-    ))
+    raise MismatchError(
+        f"{path} holds another sweep: {'; '.join(found)}. {mend}.".replace(
+            ". choose", ". To go on, make them equal. Else choose"
+        )
+    )
 
 
 def _difference(
@@ -122,7 +122,9 @@ def _difference(
     if key == "order":
         return f"{label} differs (the costs that the experiment tells have changed)"
     if key in ("versions", "variables") and isinstance(before, dict):
-        names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+        names = [
+            name for name in {**before, **now} if before.get(name) != now.get(name)
+        ]
         listed = ", ".join(
             f"{name} {_short(before.get(name))} there, {_short(now.get(name))} here"
             for name in names
@@ -136,7 +138,9 @@ def _changed_axes(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     if before != now:
         return f"{_shape(before)} there, {_shape(now)} here"
     first, second = there.get("fixed", {}), here["fixed"]
-    names = [name for name in {**first, **second} if first.get(name) != second.get(name)]
+    names = [
+        name for name in {**first, **second} if first.get(name) != second.get(name)
+    ]
     if names:
         return ", ".join(
             f"{name} {_short(first.get(name))} there, {_short(second.get(name))} here"

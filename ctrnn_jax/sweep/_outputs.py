@@ -67,8 +67,8 @@ def find_outputs(
 ) -> Outputs:
     """Trace every bucket for the names, types and shapes of what it returns.
 
-    **Raises:** what a bucket raises, if all of them do; `SpecificationError` for results
-    that cannot be stored.
+    **Raises:** what a bucket raises, if all of them do; `SpecificationError` for
+    results that cannot be stored.
     """
     declared = {output.name: output for output in experiment.outputs}
     found: dict[str, Variable] = {}
@@ -212,7 +212,9 @@ def _check(
             )
 
 
-def _gather_coords(output: Output, bucket: Bucket, coords: dict[str, np.ndarray]) -> None:
+def _gather_coords(
+    output: Output, bucket: Bucket, coords: dict[str, np.ndarray]
+) -> None:
     """Keep the longest coordinates of each dimension."""
     if output.coords is None:
         return

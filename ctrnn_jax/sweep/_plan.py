@@ -68,6 +68,7 @@ def make_plan(
     raises while it is traced, if no setting can be traced.
     """
     spec = read_spec(grid)
+    static = static or spec.options.get("static", ())
     if isinstance(experiment, AbstractExperiment):
         if static:
             raise SpecificationError(
@@ -84,7 +85,8 @@ def make_plan(
             f"{type(experiment).__name__}."
         )
     named = spec.options.get("experiment")
-    if named is not None and named != experiment.name:
+    is_path = named is not None and ":" in named
+    if named is not None and named != experiment.name and not is_path:
         raise SpecificationError(
             f"experiment in [sweep] is {named!r}, and {experiment.name!r} is to be run; "
             "make them agree."

@@ -30,7 +30,9 @@ def unit_samples(
     qmc = load("scipy.stats.qmc")
     # scipy 1.15 has renamed the argument.
     word = "rng" if "rng" in inspect.signature(qmc.Sobol).parameters else "seed"
-    sampler = qmc.Sobol(len(names), scramble=True, **{word: np.random.default_rng(seed)})
+    sampler = qmc.Sobol(
+        len(names), scramble=True, **{word: np.random.default_rng(seed)}
+    )
     with warnings.catch_warnings():
         # Any number is allowed; only powers of two are perfectly balanced.
         warnings.filterwarnings("ignore", message=".*balance properties.*")

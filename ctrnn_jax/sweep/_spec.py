@@ -25,9 +25,19 @@ _SWEEP_KEYS = {
     "chunk_size": 2,
     "repeats": 1,
     "dtype": None,
+    "static": None,
 }
 #: Names that the store keeps for itself.
-RESERVED = ("run", "run_id", "chunk", "status", "num_steps", "done", "attempts", "repeat")
+RESERVED = (
+    "run",
+    "run_id",
+    "chunk",
+    "status",
+    "num_steps",
+    "done",
+    "attempts",
+    "repeat",
+)
 #: More would not fit the numbers that keys are folded with.
 _MOST_RUNS = 2**32
 
@@ -116,7 +126,13 @@ def _read_options(table: Any) -> dict[str, Any]:
                 f"{nearest(name, _SWEEP_KEYS)}"
             )
         least = _SWEEP_KEYS[name]
-        if least is None:
+        if name == "static":
+            if not isinstance(value, list) or {type(item) for item in value} - {str}:
+                raise SpecificationError(
+                    "static in [sweep] must be a list of names of axes, got "
+                    f"{describe(value)}."
+                )
+        elif least is None:
             if not isinstance(value, str) or not value:
                 raise SpecificationError(
                     f"{name} in [sweep] must be a text, got {describe(value)}."
@@ -138,7 +154,9 @@ def _read_options(table: Any) -> dict[str, Any]:
 class _Reader:
     """Reads the tables of axes, and remembers which names were taken."""
 
-    def __init__(self, tables: Mapping[str, Any], experiment: AbstractExperiment | None):
+    def __init__(
+        self, tables: Mapping[str, Any], experiment: AbstractExperiment | None
+    ):
         for name in tables:
             if name not in SECTIONS:
                 raise SpecificationError(
@@ -189,7 +207,9 @@ class _Reader:
     def _table(self, section: str) -> Mapping[str, Any]:
         table = self.tables.get(section, {})
         if not isinstance(table, Mapping):
-            raise SpecificationError(f"[{section}] must be a table, got {describe(table)}.")
+            raise SpecificationError(
+                f"[{section}] must be a table, got {describe(table)}."
+            )
         # TOML reads `model.leak = ...` as a table in a table.
         return table if section == "zip" else _flattened(table, section == "fixed")
 

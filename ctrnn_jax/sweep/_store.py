@@ -142,7 +142,11 @@ class Store:
         found: dict[int, str] = {}
         done = self.done()
         for path in sorted((self.path / _FAILURES).glob("*.json")):
-            if path.stem.isdigit() and int(path.stem) < len(done) and done[int(path.stem)]:
+            if (
+                path.stem.isdigit()
+                and int(path.stem) < len(done)
+                and done[int(path.stem)]
+            ):
                 with contextlib.suppress(ValueError, AttributeError):
                     for text, runs in json.loads(path.read_bytes()).items():
                         found |= dict.fromkeys(runs, text)

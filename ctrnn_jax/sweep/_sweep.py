@@ -9,10 +9,10 @@ from .._types import Key
 from ._dataset import open_sweep
 from ._errors import SpecificationError
 from ._experiment import AbstractExperiment
-from ._plan import make_plan
+from ._plan import Plan, make_plan
 from ._progress import Progress
 from ._run import check_shard, missing_chunks, run_chunks
-from ._store import prepare
+from ._store import Store, prepare
 
 if TYPE_CHECKING:
     import xarray
@@ -35,8 +35,8 @@ def sweep(
 ) -> "xarray.Dataset":
     r"""Run an experiment for every setting of a design, and return all results.
 
-    Runs are compiled together and shared out over all local devices. With a `store` they
-    are written chunk by chunk, and the same call goes on from there after any
+    Runs are compiled together and shared out over all local devices. With a `store`
+    they are written chunk by chunk, and the same call goes on from there after any
     interruption; results are the same bits then, and whatever the number of workers.
 
     The key of run number \(i\) (its row-major place in the design) is
@@ -49,9 +49,10 @@ def sweep(
       can transform: `settings` are scalars by name, in nested dicts where a name has
       dots; it returns arrays by name. Or an
       [`AbstractExperiment`][ctrnn_jax.sweep.AbstractExperiment].
-    - `grid`: axes by name, crossed; each a list of values or `{"start", "stop", "num"}`,
-      with `"scale": "log"` if wanted. Or a whole specification, as a dict of the tables
-      `sweep`, `grid`, `zip`, `random`, `sobol`, `fixed`, or as the path of a TOML file.
+    - `grid`: axes by name, crossed; each a list of values or `{"start", "stop",
+      "num"}`, with `"scale": "log"` if wanted. Or a whole specification, as a dict of
+      the tables `sweep`, `grid`, `zip`, `random`, `sobol`, `fixed`, or as the path of a
+      TOML file.
     - `store`: a folder for the results; without one they are kept in memory only.
     - `batch_size`: runs of one compiled call. By default a chunk.
     - `chunk_size`: runs that are stored together. By default chosen from the number of
@@ -72,9 +73,9 @@ def sweep(
     [`open_sweep`][ctrnn_jax.sweep.open_sweep] describes.
 
     **Raises:** `SpecificationError` (a `ValueError`) for what cannot be run, with the
-    mend; `MismatchError` if the store holds another sweep; `BusyError` if another process
-    writes to it; `SweepStorageError` (an `OSError`) if it cannot be written, with
-    everything finished kept. An error in the experiment is raised if no run can be
+    mend; `MismatchError` if the store holds another sweep; `BusyError` if another
+    process writes to it; `SweepStorageError` (an `OSError`) if it cannot be written,
+    with everything finished kept. An error in the experiment is raised if no run can be
     traced; else it marks the runs that raise it.
     """
     if shard is not None:
@@ -98,13 +99,36 @@ def sweep(
             opened = prepare(place, plan)
             run_chunks(plan, opened, missing_chunks(opened), progress=progress)
             return open_sweep(place)
-    opened = prepare(Path(store), plan, fresh=fresh, accept=accept)
-    with opened.writer(shard):
-        chunks = missing_chunks(opened, shard)
+    execute(
+        plan,
+        Path(store),
+        cluster=cluster,
+        shard=shard,
+        fresh=fresh,
+        accept=accept,
+        progress=progress,
+    )
+    return open_sweep(Path(store))
+
+
+def execute(
+    plan: Plan,
+    path: Path,
+    *,
+    cluster: Any = None,
+    shard: tuple[int, int] | None = None,
+    fresh: bool = False,
+    accept: Sequence[str] = (),
+    progress: Callable[[Progress], object] | None = None,
+) -> Store:
+    """Run what is missing in the store of a plan, as `sweep` does, and return it."""
+    store = prepare(path, plan, fresh=fresh, accept=accept)
+    with store.writer(shard):
+        chunks = missing_chunks(store, shard)
         if cluster is None:
-            run_chunks(plan, opened, chunks, progress=progress)
+            run_chunks(plan, store, chunks, progress=progress)
         else:
             from ._cluster import run_on_cluster
 
-            run_on_cluster(plan, opened, chunks, cluster, progress=progress)
-    return open_sweep(Path(store))
+            run_on_cluster(plan, store, chunks, cluster, progress=progress)
+    return store
