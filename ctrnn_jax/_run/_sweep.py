@@ -63,7 +63,8 @@ def _run(arguments: argparse.Namespace, report: Report) -> int:
     shard = _shard(arguments.shard)
     if "experiment" not in spec.options:
         raise UsageError(
-            f"{arguments.spec}: [sweep] needs an experiment; `ctrnn sweep list` lists them."
+            f"{arguments.spec}: [sweep] needs an experiment; `ctrnn sweep list` has "
+            "some."
         )
     experiment = find_experiment(spec.options["experiment"], arguments.spec.parent)
     set_up_jax(spec.options.get("dtype", "float64"))
@@ -127,7 +128,8 @@ def _lines(store: Store, found: dict[str, Any]) -> list[str]:
     failed = sum(found["failures"].values())
     lines = [
         f"sweep    {found['experiment']}: {sizes}",
-        f"runs     {found['runs_done']} of {found['runs']} done, {failed} of them failed",
+        f"runs     {found['runs_done']} of {found['runs']} done, {failed} of them "
+        "failed",
         f"chunks   {found['chunks_done']} of {found['chunks']}, of up to "
         f"{store.manifest['chunk_size']} runs",
     ]
@@ -220,7 +222,8 @@ def _show_estimate(plan: Any, report: Report) -> None:
         f"sweep    {plan.experiment.name}: {sizes}",
         f"runs     {found.num_runs}, in {found.num_chunks} chunks of up to "
         f"{found.chunk_size}, {found.batch_size} a call",
-        f"programs {found.num_buckets}, each compiled in {show_time(found.seconds_compile)}",
+        f"programs {found.num_buckets}, each compiled in "
+        f"{show_time(found.seconds_compile)}",
         f"memory   {memory} a call",
         f"disk     {show_bytes(found.bytes_stored)} before compression, about "
         f"{found.num_files} files",

@@ -60,8 +60,10 @@ def _load_file(place: str, folder: Path) -> Any:
         if file.is_file():
             break
     else:
-        raise UsageError(f"there is no file {folder / place} to take an experiment
-    from.") # Under its own name, by which other processes can import it too.
+        raise UsageError(
+            f"there is no file {folder / place} to take an experiment from."
+        )
+    # Under its own name, by which other processes can import it too.
     sys.path.insert(0, str(file.resolve().parent))
     try:
         return _load(file.stem)

@@ -44,9 +44,7 @@ def add_sweep_commands(
     repair.add_argument("--experiment", help="where it is now, if it has moved")
     _add_accept(repair)
     export = add("export", "write the results for another program")
-    export.add_argument(
-        "file", type=Path, help="file that ends with .nc, .parquet, .csv"
-    )
+    export.add_argument("file", type=Path, help="it ends with .nc, .parquet or .csv")
     export.add_argument(
         "--names", type=_names, metavar="NAME,NAME", help="which results; default: all"
     )

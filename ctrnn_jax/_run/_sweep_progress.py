@@ -15,7 +15,7 @@ _PAUSE = 30.0
 def show_progress(
     report: Report, label: str, total: int
 ) -> Iterator[Callable[[Progress], None]]:
-    """Show done, rate, time left and failures: a live line, or a remark now and then."""
+    """Show done, rate, time left and failures: a live line, or remarks."""
     if not report.is_live:
         yield _remarks(report)
         return

@@ -72,7 +72,7 @@ def create_arrays(folder: Path, plan: Plan) -> None:
 
 
 def open_array(folder: Path, name: str, mode: str = "r") -> Any:
-    """Open one array of a store; every file of it will be written, whatever it holds."""
+    """Open one array of a store, of which every file is written, whatever it holds."""
     array = load("zarr").open_array(folder / name, mode=mode, zarr_format=3)
     return array.with_config({"write_empty_chunks": True})
 

@@ -160,14 +160,14 @@ def _scale(
         )
     if scale == "log" and min(ends) <= 0:
         raise SpecificationError(
-            f"{source}: with a log scale {names[0]} and {names[1]} must be above 0, got "
-            f"{ends[0]!r} and {ends[1]!r}."
+            f"{source}: with a log scale {names[0]} and {names[1]} must be above 0, "
+            f"got {ends[0]!r} and {ends[1]!r}."
         )
     return scale == "log"
 
 
 def _number(source: str, given: Mapping[str, Any], name: str) -> float | int:
-    value = given.get(name)
+    value: Any = given.get(name)
     if isinstance(value, np.generic):
         value = value.item()
     if type(value) not in (int, float) or not math.isfinite(value):
@@ -203,7 +203,8 @@ def _as_array(source: str, given: list, parameter: Parameter | None) -> np.ndarr
         if type(item) not in allowed:
             names = {bool: "true or false", int: "a whole number", str: "a text"}
             raise SpecificationError(
-                f"{source} must be {names.get(wanted, 'a number')}, got {describe(item)}."
+                f"{source} must be {names.get(wanted, 'a number')}, got "
+                f"{describe(item)}."
             )
     if wanted is str:
         return np.array(given, dtype=np.str_)

@@ -1,4 +1,4 @@
-"""Compute one chunk: compiled calls on all local devices, and what to do if one fails."""
+"""Compute one chunk: compiled calls on all devices, and what to do if one fails."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -137,7 +137,7 @@ class Computer:
     def _attempt(
         self, bucket: int, batch: int, ids: np.ndarray, reasons: dict[int, str]
     ) -> dict[str, np.ndarray]:
-        """Run one call; if it raises, find the runs that make it and keep the others."""
+        """Run one call; if it raises, find the runs that make it, keep the others."""
         try:
             return self._call(bucket, batch, ids)
         except Exception as error:

@@ -63,9 +63,8 @@ def _dataset(store: Store, wanted: Sequence[str]) -> "xarray.Dataset":
         _fill(flat, array, places, ids, manifest["chunk_size"], done)
         attributes = {"help": array.attrs["help"]}
         dims = array.metadata.dimension_names[1:]
-        data[name] = (
-            (*design.dims, *dims), flat.reshape(*design.shape, *flat.shape[1:]), attributes
-        )  # fmt: skip
+        shaped = flat.reshape(*design.shape, *flat.shape[1:])
+        data[name] = ((*design.dims, *dims), shaped, attributes)
     data["status"][2].update(flags(STATUS))
     coords: dict[str, Any] = {}
     for dimension in design.dimensions:

@@ -101,16 +101,11 @@ def check_same(
         groups.append(group)
     if not found:
         return
-    mend = "choose another store, or drop this one (fresh=True, --fresh)"
+    mend = "Make them equal to go on; or choose another store, or drop this one"
+    mend += " (fresh=True, --fresh)"
     if all(groups):
-        words = ",".join(groups)
-        mend += f"; or accept that bits may differ (accept={tuple(groups)!r}, --accept "
-        mend += f"{words})"
-    raise MismatchError(
-        f"{path} holds another sweep: {'; '.join(found)}. {mend}.".replace(
-            ". choose", ". To go on, make them equal. Else choose"
-        )
-    )
+        mend += "; or accept that bits may differ (--accept " + ",".join(groups) + ")"
+    raise MismatchError(f"{path} holds another sweep: {'; '.join(found)}. {mend}.")
 
 
 def _difference(

@@ -186,8 +186,8 @@ def _check(
     for name, (shape, dtype) in shapes.items():
         if name in taken or name in RESERVED or "/" in name or not name:
             raise SpecificationError(
-                f"{experiment.name} returns {name!r}, which is the name of an axis or one "
-                "that the store uses for itself; rename it."
+                f"{experiment.name} returns {name!r}, which is the name of an axis or "
+                "one that the store uses for itself; rename it."
             )
         if name in declared and len(declared[name].dims) != len(shape):
             raise SpecificationError(

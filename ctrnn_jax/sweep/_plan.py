@@ -88,8 +88,8 @@ def make_plan(
     is_path = named is not None and ":" in named
     if named is not None and named != experiment.name and not is_path:
         raise SpecificationError(
-            f"experiment in [sweep] is {named!r}, and {experiment.name!r} is to be run; "
-            "make them agree."
+            f"experiment in [sweep] is {named!r}, and {experiment.name!r} is to be "
+            "run; make them agree."
         )
     batch_size = _size("batch_size", batch_size, spec)
     chunk_size = _size("chunk_size", chunk_size, spec)

@@ -86,8 +86,8 @@ def check_shard(shard: Iterable[int]) -> tuple[int, int]:
     index, count = shard
     if count < 1 or not 1 <= index <= count:
         raise SpecificationError(
-            f"shard {index}/{count} must count from 1 to {max(count, 1)}: in an array job "
-            "use indices from 1, as in --array=1-8 and --shard "
+            f"shard {index}/{count} must count from 1 to {max(count, 1)}: in an array "
+            "job use indices from 1, as in --array=1-8 and --shard "
             "$SLURM_ARRAY_TASK_ID/8."
         )
     return index, count

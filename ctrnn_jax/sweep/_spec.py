@@ -275,7 +275,7 @@ class _Reader:
             )
         if not table:
             raise SpecificationError(
-                f"[{section}] has no axis; give one, as leak = {{low = 0.0, high = 1.0}}."
+                f"[{section}] has no axis; give one, as leak = {{low = 0.0, high = 1}}."
             )
         units = unit_samples(section, tuple(table), num, seed)
         axes = {
@@ -291,12 +291,12 @@ class _Reader:
             others = self.sources.keys() - dimension.axes.keys()
             if names.count(name) > 1 or name in others:
                 raise SpecificationError(
-                    f"the dimension {name!r} has the name of another axis or dimension; "
-                    "rename the group in [zip] or the axis."
+                    f"the dimension {name!r} has the name of another axis or "
+                    "dimension; rename the group in [zip] or the axis."
                 )
             if name in RESERVED[:-1]:
                 raise SpecificationError(
-                    f"[zip.{name}]: the store uses this name for itself; choose another."
+                    f"[zip.{name}]: the store uses this name; choose another."
                 )
 
 

@@ -186,8 +186,8 @@ class Store:
                     held.enter_context(locked(self.path / name))
             except BlockingIOError:
                 raise BusyError(
-                    f"another process is writing to {self.path}; wait for it, or choose "
-                    "another store."
+                    f"another process is writing to {self.path}; wait for it, or "
+                    "choose another store."
                 ) from None
             except OSError as error:
                 raise as_storage_error(error, self.path / _LOCK) from error

@@ -91,8 +91,8 @@ def sweep(
     if store is None:
         if cluster is not None or shard is not None:
             raise SpecificationError(
-                "a sweep on a cluster or in shards needs a store, which all of them can "
-                "write to: give store=."
+                "a sweep on a cluster or in shards needs a store, which all of them "
+                "can write to: give store=."
             )
         with tempfile.TemporaryDirectory(prefix="ctrnn-sweep-") as folder:
             place = Path(folder) / "sweep.zarr"

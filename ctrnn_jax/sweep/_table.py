@@ -53,8 +53,8 @@ def chunk_tables(
     count = sum(int(np.prod(variables[name]["shape"])) for name in wanted)
     if count > _MOST_COLUMNS:
         raise SpecificationError(
-            f"a table of these results has {count} columns, above {_MOST_COLUMNS}: name "
-            "fewer of them, or export to netCDF (.nc)."
+            f"a table of these results has {count} columns, above {_MOST_COLUMNS}: "
+            "name fewer of them, or export to netCDF (.nc)."
         )
     chosen = [name for name in store.columns if name not in variables or name in wanted]
     yield _columns(store, chosen, None)
