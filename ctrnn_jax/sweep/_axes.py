@@ -149,7 +149,7 @@ def _spaced(
 def _scale(
     source: str,
     given: Mapping[str, Any],
-    ends: tuple[float, float],
+    ends: tuple[float | int, float | int],
     names: Sequence[str],
 ) -> bool:
     scale = given.get("scale", "linear")
@@ -190,8 +190,9 @@ def _as_array(source: str, given: list, parameter: Parameter | None) -> np.ndarr
     given = [item.item() if isinstance(item, np.generic) else item for item in given]
     types = {type(item) for item in given}
     if parameter is None:
-        wanted = float if types == {int, float} else next(iter(types))
-        if wanted not in (bool, int, float, str) or len(types - {int, float}) > 1:
+        types = {float} if types == {int, float} else types
+        wanted = next(iter(types))
+        if wanted not in (bool, int, float, str) or len(types) > 1:
             raise SpecificationError(
                 f"{source} must hold numbers, or true and false, or texts, all of one "
                 f"type; got {describe(given)}."

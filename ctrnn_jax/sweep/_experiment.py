@@ -33,8 +33,8 @@ class Parameter:
     default: float | int | bool | str
     help: str
     static: bool = False
-    low: float | None = None
-    high: float | None = None
+    low: float | int | None = None
+    high: float | int | None = None
     open: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
 
@@ -52,7 +52,7 @@ class Output:
     name: str
     help: str
     dims: tuple[str, ...] = ()
-    coords: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    coords: Mapping[str, Any] | Callable | None = None
 
 
 class AbstractExperiment(abc.ABC):

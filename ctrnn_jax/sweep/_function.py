@@ -42,7 +42,7 @@ class FunctionExperiment(AbstractExperiment):
     def build(self, fixed: Mapping[str, Any]) -> BatchedRun:
         """Return `fn` under `jax.vmap`."""
 
-        def one(settings: Mapping[str, Array], key: Key) -> Mapping[str, Array]:
+        def one(settings: Mapping[str, Array], key: Key) -> dict[str, Any]:
             found = self.fn(_nested({**fixed, **settings}), key)
             if not isinstance(found, Mapping):
                 raise SpecificationError(

@@ -150,7 +150,8 @@ def _trace(
                 f"{name} of {experiment.name} must lead with the batch, here (2, ...); "
                 f"got shape {value.shape}."
             )
-        if value.dtype.kind not in "biuf" and value.dtype != jnp.bfloat16:
+        is_key = jnp.issubdtype(value.dtype, jax.dtypes.extended)
+        if is_key or value.dtype.kind not in "biuf":
             raise SpecificationError(
                 f"{name} of {experiment.name} has the type {value.dtype}, which cannot "
                 "be stored; return real numbers (a real and an imaginary part, or "

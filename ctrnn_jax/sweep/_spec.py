@@ -85,8 +85,9 @@ def read_spec(given: Any) -> Specification:
             "a sweep needs a dict of axes, as {'leak': [0.0, 0.1]}, or the path of a "
             f"TOML file; got {describe(given)}."
         )
-    is_spec = bool(given) and all(
-        name in SECTIONS and isinstance(table, Mapping) for name, table in given.items()
+    is_spec = any(
+        name in SECTIONS and isinstance(table, Mapping) and not _is_axis(table)
+        for name, table in given.items()
     )
     tables = given if is_spec else {"grid": given}
     return Specification(_plain(tables))
@@ -311,6 +312,14 @@ def _flattened(
         else:
             found[f"{prefix}{name}"] = item
     return found
+
+
+def _is_axis(table: Mapping[str, Any]) -> bool:
+    """Whether a table describes an axis, and holds none."""
+    return any(
+        name in table and not isinstance(table[name], Mapping)
+        for name in ("values", "start", "stop")
+    )
 
 
 def _holds_axes(table: Mapping[str, Any]) -> bool:

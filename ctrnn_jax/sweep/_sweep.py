@@ -80,6 +80,11 @@ def sweep(
     """
     if shard is not None:
         shard = check_shard(shard)
+    if store is None and (cluster is not None or shard is not None):
+        raise SpecificationError(
+            "a sweep on a cluster or in shards needs a store, which all of them can "
+            "write to: give store=."
+        )
     plan = make_plan(
         experiment,
         grid,
@@ -89,11 +94,6 @@ def sweep(
         static=static,
     )
     if store is None:
-        if cluster is not None or shard is not None:
-            raise SpecificationError(
-                "a sweep on a cluster or in shards needs a store, which all of them "
-                "can write to: give store=."
-            )
         with tempfile.TemporaryDirectory(prefix="ctrnn-sweep-") as folder:
             place = Path(folder) / "sweep.zarr"
             opened = prepare(place, plan)
