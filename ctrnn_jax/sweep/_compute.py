@@ -247,5 +247,7 @@ def _refuse_if_large(program: Any) -> None:
 def _reason(error: Exception) -> str:
     """Return an error in one line of bounded length."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = " ".join(lines)[:300] if lines else ""
-    return f"{type(error).__name__}: {text}".rstrip(": ")
+    if any(line.startswith("Traceback") or "Traceback (" in line for line in lines):
+        # Raised in a callback: the line that says what comes last.
+        return lines[-1][:300]
+    return f"{type(error).__name__}: {' '.join(lines)[:300]}".rstrip(": ")
