@@ -176,7 +176,13 @@ class Computer:
         program = self.compile(bucket, batch)
         # The last run again fills up the batch.
         padded = np.concatenate([ids, np.full(batch - len(ids), ids[-1])])
-        return jax.device_get(program(*self._arguments(padded)))
+        try:
+            return jax.device_get(program(*self._arguments(padded)))
+        except jax.errors.JaxRuntimeError as error:
+            if "\nKeyboardInterrupt" in str(error):
+                # It came while a callback of the experiment ran.
+                raise KeyboardInterrupt from error
+            raise
 
     def _arguments(self, ids: np.ndarray) -> tuple[Key, Array, dict[str, Array]]:
         settings = self.plan.design.settings(ids, self.names)

@@ -212,9 +212,7 @@ def test_other_versions_are_refused_unless_accepted(tmp_path, monkeypatch):
 
     found = {**_manifest.versions(), "jax": "9.9"}
     monkeypatch.setattr(_manifest, "versions", lambda: found)
-    with pytest.raises(
-        MismatchError, match="jax .* there, 9.9 here.*--accept versions"
-    ):
+    with pytest.raises(MismatchError, match="9.9 here.*--accept versions"):
         sweep(wave, WAVE_GRID, store=path, **OPTIONS)
     sweep(wave, WAVE_GRID, store=path, accept=["versions"], **OPTIONS)
     with pytest.raises(SpecificationError, match="it may hold"):
