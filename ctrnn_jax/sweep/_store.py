@@ -77,6 +77,13 @@ class Store:
         """Return which chunks are finished, `(num_chunks,)`."""
         return self._marks("done") == 1
 
+    def is_done(self, chunk: int) -> bool:
+        """Return whether a chunk is finished."""
+        try:
+            return int(self.array("done")[chunk]) == 1
+        except (ValueError, RuntimeError):
+            return False
+
     def attempts(self) -> np.ndarray:
         """Return how often each chunk was begun, `(num_chunks,)`."""
         return self._marks("attempts")
