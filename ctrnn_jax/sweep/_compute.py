@@ -1,5 +1,6 @@
 """Compute one chunk: compiled calls on all devices, and what to do if one fails."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ DONE, NOT_FINITE, FAILED, OUT_OF_MEMORY = (
 )
 #: Calls that may be spent on finding which runs of a batch raise an error.
 _SEARCH = 64
+#: Compiled calls that are kept: buckets come one after another, but for a few workers.
+_MOST_PROGRAMS = 16
 #: Share of the free memory that a call may plan to use.
 _SHARE = 0.9
 
@@ -59,7 +62,7 @@ class Computer:
             )
             self._placement = NamedSharding(mesh, PartitionSpec("runs"))
             self._everywhere = NamedSharding(mesh, PartitionSpec())
-        self._programs: dict[tuple[int, int], Any] = {}
+        self._programs: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self._errors: dict[int, Exception] = dict(plan.outputs.errors)
         self._batches: dict[int, int] = {}
         self.notes: list[str] = []
@@ -122,6 +125,9 @@ class Computer:
                 raise
             _refuse_if_large(program)
             self._programs[place] = program
+            if len(self._programs) > _MOST_PROGRAMS:
+                self._programs.popitem(last=False)
+        self._programs.move_to_end(place)
         return self._programs[place]
 
     @property
