@@ -52,8 +52,6 @@ class Entry:
     - `own`: those of one network.
     - `score`: what the table shows, and whether more is better.
     - `seeds`: how many.
-    - `tuned_on`: the entry whose choice of learning rates is taken over, where this one
-      is too dear to choose again.
     - `baselines`: forecasts of `series_baselines` that stand beside the networks.
     """
 
@@ -67,18 +65,11 @@ class Entry:
     maximise: bool
     build: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     own: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
-    seeds: int = 5
-    tuned_on: str | None = None
+    seeds: int = 3
     baselines: tuple[str, ...] = ()
 
 
-def _copy(
-    delay: int,
-    networks: tuple[str, ...],
-    recipe: Recipe,
-    size: int,
-    tuned_on: str | None = None,
-) -> Entry:
+def _copy(delay: int, networks: tuple[str, ...], recipe: Recipe, size: int) -> Entry:
     return Entry(
         f"copy-{delay}",
         "copy",
@@ -89,7 +80,6 @@ def _copy(
         "recall",
         True,
         build={"hidden": 128},
-        tuned_on=tuned_on,
     )
 
 
@@ -108,7 +98,6 @@ def _forecast(series: str) -> Entry:
             "tanh-skew-leak": {"leak": 0.05, "input_scale": 0.3},
             "linear-skew": {"leak": 0.05, "input_scale": 0.3},
         },
-        seeds=3,
         baselines=("seasonal", "autoregression", "echo_state"),
     )
 
@@ -169,7 +158,6 @@ PLAN: tuple[Entry, ...] = (
         # Uncoupled at first and told little, each neuron falls to the side that the
         # first rows push it to, and noise does not lift it over the edge again.
         own={"gain-skew": {"input_scale": 0.05, "phases": (0.0, 0.02)}},
-        seeds=3,
     ),
     Entry(
         "delayed-recall",
@@ -193,7 +181,7 @@ PLAN: tuple[Entry, ...] = (
         True,
         build={"hidden": 64},
     ),
-    _copy(100, ALL, Recipe(300, 32, RATES), 37_000),
-    _copy(30, ALL, Recipe(300, 32, RATES), 37_000, tuned_on="copy-100"),
-    _copy(300, ALL, Recipe(300, 32, RATES), 37_000, tuned_on="copy-100"),
+    _copy(100, ALL, Recipe(300, 32), 37_000),
+    _copy(30, ALL, Recipe(300, 32), 37_000),
+    _copy(300, ALL, Recipe(300, 32), 37_000),
 )

@@ -49,10 +49,7 @@ def run(
             store.add(record)
         for seed in range(entry.seeds):
             for name in entry.networks:
-                rates = _rates(entry, store, name, seed)
-                if not rates:
-                    say(f"{entry.key} {name}: {entry.tuned_on} has to be run first")
-                for rate in rates:
+                for rate in _rates(entry, store, name, seed):
                     if (entry.key, name, seed, rate) in store.records:
                         continue
                     if time.monotonic() - begun > seconds:
@@ -107,10 +104,10 @@ def _made_with() -> dict[str, Any]:
 
 def _rates(entry: Entry, store: Store, name: str, seed: int) -> tuple[float, ...]:
     """Return the learning rates to train with: all on the first seed, then the best."""
-    if seed == 0 and entry.tuned_on is None:
+    if seed == 0:
         return entry.recipe.learning_rates
-    tried = store.tried(entry.tuned_on or entry.key, name)
-    return (min(tried, key=lambda rate: tried[rate]),) if tried else ()
+    tried = store.tried(entry.key, name)
+    return (min(tried, key=lambda rate: tried[rate]),)
 
 
 def train(
