@@ -82,7 +82,13 @@ class Oscillator:
             input_weight = input_scale * jr.normal(input_key, shape, dtype)
             bias = jnp.zeros(hidden_size, dtype)
             if mean_input is not None:
-                bias = -input_weight @ jnp.asarray(mean_input, dtype)
+                mean = jnp.asarray(mean_input, dtype)
+                if mean.shape != (input_size,):
+                    raise ValueError(
+                        f"mean_input must have shape ({input_size},), one value a "
+                        f"channel, got {mean.shape}."
+                    )
+                bias = -input_weight @ mean
         activation: AbstractActivation = Linear()
         if self.nonlinear:
             activation = Tanh(self.scale if scale is None else scale)

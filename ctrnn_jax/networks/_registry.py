@@ -81,8 +81,10 @@ def make_network(
     if name in OSCILLATORS:
         own.setdefault("mean_input", jnp.mean(inputs, axis=(0, 1)))
     cells = [_cell(name, width, size, keys[0], dtype, own)]
+    # What a task feeds on average concerns the first cell alone.
+    later = {k: v for k, v in options.items() if k != "mean_input"}
     for each in keys[1:]:
-        cells.append(_cell(name, size, size, each, dtype, options))
+        cells.append(_cell(name, size, size, each, dtype, later))
     return RecurrentNetwork(cells, readout, encoder=encoder, reads=task.reads)
 
 

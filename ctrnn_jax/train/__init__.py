@@ -7,6 +7,7 @@ from ._fit import fit
 from ._history import History
 from ._model_file import load_model, read_config, save_model
 from ._optimiser import make_optimiser
+from ._tensorboard import TensorBoard
 from ._trainable import trainable_parts
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "History",
     "NonfiniteError",
     "Progress",
+    "TensorBoard",
     "evaluate",
     "fit",
     "load_model",

@@ -102,6 +102,16 @@ def test_an_input_that_never_changes_does_not_push_the_state():
     np.testing.assert_allclose(ys, 0.0, atol=1e-13)
 
 
+def test_a_mean_input_is_of_the_first_cell_and_must_fit():
+    mean = jnp.full(COPY.input_size, 0.5)
+    options = {"size": 6, "num_cells": 2, "mean_input": mean, "key": jr.key(0)}
+    first, second = make_network("tanh-skew", COPY, **options).cells
+    np.testing.assert_allclose(first.field.bias, -first.field.input_weight @ mean)
+    np.testing.assert_array_equal(second.field.bias, 0.0)
+    with pytest.raises(ValueError, match=r"shape \(2,\), one value a channel"):
+        oscillator("tanh-skew", 2, 6, mean_input=jnp.zeros(3), key=jr.key(0))
+
+
 def test_a_start_is_learned_when_asked_for():
     cell = oscillator("tanh-skew", 2, 6, learn_start=True, key=jr.key(0))
     assert cell.start is not None
