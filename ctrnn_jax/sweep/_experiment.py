@@ -5,9 +5,9 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._types import Array, Key
+from .._types import Array
 
-BatchedRun = Callable[[Mapping[str, Array], Key], Mapping[str, Array]]
+BatchedRun = Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
 """A batch of runs: settings `(batch,)` by name and keys `(batch,)` in, arrays that lead
 with the batch out."""
 
