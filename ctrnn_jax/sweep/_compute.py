@@ -217,7 +217,7 @@ def _run_keys(root: Key, ids: Array) -> Array:
 
 def _batched(plan: Plan, bucket: Bucket) -> Any:
     """Return what a compiled call computes."""
-    run = plan.experiment.build(dict(bucket.static))
+    run = plan.experiment.build({**plan.design.fixed, **bucket.static})
 
     def call(keys: Array, settings: Mapping[str, Array]) -> dict[str, Array]:
         found = {

@@ -68,7 +68,9 @@ class AbstractExperiment(abc.ABC):
         """Return what runs a batch, for one choice of the static parameters.
 
         It is traced by JAX, once for each size of a batch. `fixed` holds every static
-        parameter; every other is in the settings. No lane may change another's numbers.
+        parameter; every other is in the settings. Those of them that have one value in
+        the whole sweep may be in `fixed` as well: a program that knows that there is
+        no leak need not compute with one. No lane may change another's numbers.
         """
 
     def cost(self, settings: Mapping[str, Any]) -> Any:
