@@ -21,6 +21,7 @@ from ..sweep import (
     repair,
     verify,
 )
+from ..sweep._errors import MissingPackageError
 from ..sweep._estimate import time_plan
 from ..sweep._plan import make_plan
 from ..sweep._progress import count_failures
@@ -54,7 +55,7 @@ def run_command(name: str, arguments: argparse.Namespace) -> int:
         raise RefusedError(str(error)) from error
     except SweepStorageError as error:
         raise StorageError(error.strerror) from error
-    except ImportError as error:
+    except MissingPackageError as error:
         raise UsageError(str(error)) from error
 
 

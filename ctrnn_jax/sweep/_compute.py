@@ -190,13 +190,14 @@ class Computer:
                 raise KeyboardInterrupt from error
             raise
 
-    def _arguments(self, ids: np.ndarray) -> tuple[Key, Array, dict[str, Array]]:
+    def _arguments(self, ids: np.ndarray) -> tuple[Array, dict[str, Array]]:
         settings = self.plan.design.settings(ids, self.names)
         lanes = {name: device_values(name, settings[name]) for name in self.names}
         key = self.plan.key
         if self._placement is not None:
             key = jax.device_put(key, self._everywhere)
-        return key, *jax.device_put((ids.astype(np.uint32), lanes), self._placement)
+        folded, lanes = jax.device_put((ids.astype(np.uint32), lanes), self._placement)
+        return _run_keys(key, folded), lanes
 
     def _blank(self, count: int) -> dict[str, np.ndarray]:
         columns = {
@@ -208,18 +209,23 @@ class Computer:
         return columns
 
 
+@jax.jit
+def _run_keys(root: Key, ids: Array) -> Array:
+    """Return the keys of runs; a program of its own, compiled once for all sweeps."""
+    return jax.vmap(lambda run_id: jr.fold_in(root, run_id))(ids)
+
+
 def _batched(plan: Plan, bucket: Bucket) -> Any:
     """Return what a compiled call computes."""
-    run = plan.experiment.build(dict(bucket.static))
+    run = plan.experiment.build({**plan.design.fixed, **bucket.static})
 
-    def call(root: Key, ids: Array, settings: Mapping[str, Array]) -> dict[str, Array]:
-        keys = jax.vmap(lambda run_id: jr.fold_in(root, run_id))(ids)
+    def call(keys: Array, settings: Mapping[str, Array]) -> dict[str, Array]:
         found = {
             name: jnp.asarray(value) for name, value in run(settings, keys).items()
         }
         status, num_steps = found.pop("status", None), found.pop("num_steps", None)
         if status is None:
-            finite = jnp.ones(ids.shape, bool)
+            finite = jnp.ones(keys.shape, bool)
             for value in found.values():
                 if jnp.issubdtype(value.dtype, jnp.floating):
                     finite &= jnp.isfinite(value).all(axis=tuple(range(1, value.ndim)))

@@ -24,6 +24,10 @@ class SweepStorageError(OSError):
     """A store cannot be read or written; the message says what was kept."""
 
 
+class MissingPackageError(ImportError):
+    """A package of the extra `sweep` is not installed."""
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """Return ` Did you mean "..."?`, or nothing if no allowed name is near."""
     allowed = list(allowed)
@@ -35,13 +39,13 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 def load(name: str) -> ModuleType:
     """Import a module of the `sweep` extra.
 
-    **Raises:** `ImportError` that says how to install it.
+    **Raises:** `MissingPackageError` that says how to install it.
     """
     try:
         return importlib.import_module(name)
     except ImportError as error:
         package = name.partition(".")[0]
-        raise ImportError(
+        raise MissingPackageError(
             f"sweeps need {package}, which is not installed: "
             "pip install 'ctrnn_jax[sweep]'"
         ) from error

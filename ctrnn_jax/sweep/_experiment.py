@@ -5,9 +5,9 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._types import Array, Key
+from .._types import Array
 
-BatchedRun = Callable[[Mapping[str, Array], Key], Mapping[str, Array]]
+BatchedRun = Callable[[Mapping[str, Array], Array], Mapping[str, Array]]
 """A batch of runs: settings `(batch,)` by name and keys `(batch,)` in, arrays that lead
 with the batch out."""
 
@@ -68,7 +68,9 @@ class AbstractExperiment(abc.ABC):
         """Return what runs a batch, for one choice of the static parameters.
 
         It is traced by JAX, once for each size of a batch. `fixed` holds every static
-        parameter; every other is in the settings. No lane may change another's numbers.
+        parameter; every other is in the settings. Those of them that have one value in
+        the whole sweep may be in `fixed` as well: a program that knows that there is
+        no leak need not compute with one. No lane may change another's numbers.
         """
 
     def cost(self, settings: Mapping[str, Any]) -> Any:

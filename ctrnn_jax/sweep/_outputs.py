@@ -135,7 +135,7 @@ def _trace(
     }
 
     def call(settings: Mapping[str, Array]) -> dict[str, Any]:
-        run: BatchedRun = experiment.build(dict(bucket.static))
+        run: BatchedRun = experiment.build({**design.fixed, **bucket.static})
         found = run(settings, jax.random.split(jax.random.key(0), 2))
         if not isinstance(found, Mapping) or not found:
             raise SpecificationError(

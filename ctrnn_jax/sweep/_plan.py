@@ -17,6 +17,9 @@ from ._layout import Chunks, Order, choose_chunk_size, cut, lay_out
 from ._outputs import Outputs, find_outputs
 from ._spec import Specification, read_spec
 
+#: The only kind of keys of which a run's numbers do not depend on its batch.
+_IMPL = "threefry2x32"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -27,7 +30,6 @@ class Plan:
     - `outputs`: what comes out.
     - `batch_size`: runs of one compiled call, at most.
     - `key_data`, `key_impl`: the root of all runs' keys.
-    - `is_default_batch`: whether `batch_size` was chosen and not given.
     """
 
     spec: Specification
@@ -105,7 +107,7 @@ def make_plan(
         if batch_size is not None:
             # Whole calls, so that no chunk ends with a padded one.
             chunk_size = -(-chunk_size // batch_size) * batch_size
-    key = jr.key(spec.options["seed"]) if key is None else _typed(key)
+    key = jr.key(spec.options["seed"], impl=_IMPL) if key is None else _typed(key)
     return Plan(
         spec=spec,
         design=design,
@@ -146,5 +148,10 @@ def _typed(key: Key) -> Key:
     if key.ndim:
         raise SpecificationError(
             f"key must be one key, got an array of them of shape {key.shape}."
+        )
+    if str(jr.key_impl(key)) != _IMPL:
+        raise SpecificationError(
+            f"keys of the kind {jr.key_impl(key)} give a run other numbers in another "
+            f'batch: use jax.random.key(seed, impl="{_IMPL}").'
         )
     return key

@@ -8,15 +8,19 @@ import numpy as np
 from ctrnn_jax.sweep import AbstractExperiment, Output, Parameter
 
 
+def noise(key):
+    """A number in [0, 1) of a key, cheaper to compile than those of jax.random."""
+    return (jr.key_data(key)[1] >> 8).astype(float) / 2**24
+
+
 def wave(settings, key):
     """A number and a series that depend on every setting and on the key."""
     ts = jnp.linspace(0.0, 1.0, 5)
-    # Cheaper to compile than a normal number.
-    noise = (jr.key_data(key)[1] >> 8).astype(float) / 2**24
+    size = noise(key)
     rate = settings["model"]["rate"]
     return {
-        "level": jnp.tanh(settings["scale"] * noise) + rate,
-        "series": jnp.sin(rate * ts) * noise,
+        "level": jnp.tanh(settings["scale"] * size) + rate,
+        "series": jnp.sin(rate * ts) * size,
     }
 
 
@@ -32,7 +36,7 @@ class Chain(AbstractExperiment):
     name = "chain"
     summary = "Largest entries of a random chain."
     parameters = (
-        Parameter("length", 2, "number of links", static=True, low=1, high=64),
+        Parameter("length", 2, "number of links", static=True, low=1, high=8),
         Parameter("stiffness", 1.0, "of a link", low=0.0, open=("low",)),
         Parameter("kind", "open", "how it ends", choices=("open", "closed")),
         Parameter("steps", 3, "how often it is stirred", low=0, high=100),
@@ -52,7 +56,8 @@ class Chain(AbstractExperiment):
         length, kind = fixed["length"], fixed["kind"]
 
         def one(settings, key):
-            links = settings["stiffness"] * jr.normal(key, (length,))
+            links = settings["stiffness"] * jnp.sin(noise(key) * jnp.arange(1.0, 9.0))
+            links = links[:length]
             if kind == "closed":
                 links = links - links.mean()
             links = jnp.where(settings["is_odd"], -links, links)

@@ -225,7 +225,7 @@ def test_an_unknown_section_of_a_file_is_named(tmp_path):
     [
         ({"stifness": [1.0]}, 'no such parameter.*Did you mean "stiffness"'),
         ({"stiffness": [0.0]}, "above 0"),
-        ({"length": [100]}, "at most 64"),
+        ({"length": [100]}, "at most 8"),
         ({"length": [2.5]}, "whole number"),
         ({"length": {"start": 1, "stop": 4, "num": 3}}, "gives 2.5"),
         ({"kind": ["opne"]}, 'Did you mean "open"'),

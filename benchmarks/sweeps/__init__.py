@@ -1,0 +1,1 @@
+"""What sweeps survive, and what they cost."""
