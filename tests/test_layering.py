@@ -30,6 +30,8 @@ MAY_IMPORT = {
     "networks": MODELS | {"integrate", "invariants", "analysis", "tasks"},
     "train": MODELS | {"integrate", "tasks", "networks"},
     "sweep": BASE,
+    "experiments": MODELS
+    | {"integrate", "invariants", "analysis", "tasks", "networks", "train", "sweep"},
     "plot": BASE,
 }
 MAY_IMPORT["_run"] = MODELS | {

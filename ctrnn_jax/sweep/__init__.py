@@ -1,0 +1,1 @@
+"""Sweeps: millions of settings, any machine, nothing lost."""
