@@ -45,8 +45,8 @@ class Output:
 
     - `name`; `help`: one line, with its unit.
     - `dims`: names of its dimensions beyond the runs.
-    - `coords`: a function of the static parameters that returns the coordinates of those
-      of them that have any.
+    - `coords`: a function of the static parameters that returns the coordinates of
+      those of them that have any.
     """
 
     name: str
