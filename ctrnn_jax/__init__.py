@@ -122,6 +122,7 @@ if not TYPE_CHECKING:
         "tasks",
         "networks",
         "train",
+        "sweep",
     )
 
     def __getattr__(name):

@@ -40,15 +40,18 @@ def temporary_of(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock that ends with the process, however it ends.
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold a lock that ends with the process, however it ends.
 
-    **Raises:** `BlockingIOError` if another process holds it.
+    It is exclusive, or one of several `shared` ones.
+
+    **Raises:** `BlockingIOError` if another process holds one that excludes it.
     """
     with path.open("ab") as file:
         try:
             if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+                fcntl.flock(file, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             raise
         except OSError:

@@ -17,6 +17,7 @@ from ._run import _help
 from ._run._analysis_keys import ANALYSIS_KEYS
 from ._run._errors import ExitCode, UsageError
 from ._run._keys import KEYS, Key
+from ._run._sweep_options import add_sweep_commands
 from ._run._train_keys import TRAIN_KEYS
 
 
@@ -100,6 +101,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_keys(train, tuple(key for key in TRAIN_KEYS if key.path != "task.name"))
     train.set_defaults(run=_train)
+
+    sweep = add(
+        "sweep", "run an experiment for thousands of settings, and nothing lost",
+        _help.SWEEP_EXAMPLES,
+    )  # fmt: skip
+    add_sweep_commands(sweep, common)
 
     bench = add("bench", "run the benchmarks of the repository", _help.BENCH_EXAMPLES)
     bench.set_defaults(run=_bench)
@@ -236,6 +243,9 @@ def _unknown_option(option: str, command: str) -> str:
     )
     known = [key.flag for key in keys]
     known += ["--out", "--fresh", "--quick", "--quiet", "--debug", "--strict", "--json"]
+    if command == "sweep":
+        known = ["--store", "--dry-run", "--fresh", "--shard", "--cluster", "--accept"]
+        known += ["--failed", "--experiment", "--names", "--json", "--quiet", "--debug"]
     name = option.split("=")[0]
     return f"unknown option {name}.{nearest(name, known)} See `ctrnn {command} --help`."
 

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ctrnn_jax"
 
-BASE = {"_types", "_results", "_storage"}
+BASE = {"_types", "_results", "_storage", "_machine"}
 MODELS = BASE | {"matrices", "fields"}
 
 # Room: the rooms it may import, itself aside. "" is the package's own
@@ -20,6 +20,7 @@ MODELS = BASE | {"matrices", "fields"}
 MAY_IMPORT = {
     "_types": set(),
     "_storage": set(),
+    "_machine": set(),
     "_results": {"_types"},
     "matrices": BASE,
     "fields": BASE | {"matrices"},
@@ -34,6 +35,15 @@ MAY_IMPORT = {
     | {"integrate", "invariants", "analysis", "tasks", "networks", "train", "sweep"},
     "plot": BASE,
 }
+MAY_IMPORT["experiments"] = MODELS | {
+    "integrate",
+    "invariants",
+    "analysis",
+    "tasks",
+    "networks",
+    "train",
+    "sweep",
+}
 MAY_IMPORT["_run"] = MODELS | {
     "integrate",
     "invariants",
@@ -41,6 +51,8 @@ MAY_IMPORT["_run"] = MODELS | {
     "tasks",
     "networks",
     "train",
+    "sweep",
+    "experiments",
     "plot",
 }
 MAY_IMPORT["reproduce"] = {*MAY_IMPORT, ""} - {"_run"}

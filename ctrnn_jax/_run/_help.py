@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   ctrnn simulate spec.toml --out results/run.npz
   ctrnn analyse --size 5 --lyapunov
   ctrnn train copy --delay 200
+  ctrnn sweep run spec.toml --store results/sweep.zarr
   ctrnn reproduce --quick
 """
 
@@ -95,6 +96,40 @@ a file (every key has a flag, and flags win):
 The folder gets metrics.jsonl and checkpoints meanwhile, and model.ckpt, summary.json
 and learning_curve.png at the end. A training that was interrupted, or killed, goes on
 bit for bit when the same command is given again. Exit codes: see `ctrnn --help`.
+"""
+
+SWEEP_EXAMPLES = """examples:
+  which experiments are there, and what does one take?
+    ctrnn sweep list
+    ctrnn sweep list oscillation
+  what will it take, then do it, here or on four processes:
+    ctrnn sweep run spec.toml --dry-run
+    ctrnn sweep run spec.toml --store results/sweep.zarr
+    ctrnn sweep run spec.toml --store results/sweep.zarr --cluster local:4
+  how far is it, is all of it sound, and give it to another program:
+    ctrnn sweep status results/sweep.zarr
+    ctrnn sweep verify results/sweep.zarr
+    ctrnn sweep export results/sweep.zarr results/sweep.parquet
+"""
+
+SWEEP_RUN_EXAMPLES = """a file:
+    [sweep]
+    experiment = "oscillation"
+    seed = 3
+    repeats = 5
+    [grid]
+    scale = { start = 0.2, stop = 2.0, num = 40 }
+    leak = { start = 0.0, stop = 0.5, num = 40 }
+    [fixed]
+    num_neurons = 8
+
+Other sections: [zip.NAME] for axes that go together, [random] and [sobol] for samples.
+An experiment of yours is "file.py:name", a function fn(settings, key) of one run.
+
+A sweep that was interrupted, or killed, goes on when the same command is given again,
+and ends with the same bits. In an array job each task runs a part:
+    ctrnn sweep run spec.toml --store sweep.zarr --shard $SLURM_ARRAY_TASK_ID/8
+Exit codes: see `ctrnn --help`.
 """
 
 REPRODUCE_EXAMPLES = """examples:

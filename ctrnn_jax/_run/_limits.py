@@ -1,9 +1,8 @@
 """What a run needs, against what the machine has, before anything is computed."""
 
-import contextlib
-import os
 from pathlib import Path
 
+from .._machine import available_memory
 from ._checkpoint import free_space
 from ._config import Config
 from ._errors import StorageError, UsageError
@@ -55,25 +54,6 @@ def needed_memory(config: Config) -> tuple[int, int]:
     return item * lanes * saves * n, 4 * item * lanes * min(
         segment + 1, saves
     ) * n + weight
-
-
-def available_memory() -> int | None:
-    """Return the bytes this process may still take, or `None` if nothing says."""
-    bounds = []
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                bounds.append(1024 * int(line.split()[1]))
-    except OSError:
-        with contextlib.suppress(OSError, ValueError):
-            bounds.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    with contextlib.suppress(OSError, ValueError):
-        group = Path("/sys/fs/cgroup")
-        limit = (group / "memory.max").read_text().strip()
-        used = int((group / "memory.current").read_text())
-        if limit != "max":
-            bounds.append(int(limit) - used)
-    return min(bounds) if bounds else None
 
 
 def show_bytes(count: int | float) -> str:

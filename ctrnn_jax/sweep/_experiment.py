@@ -33,8 +33,8 @@ class Parameter:
     default: float | int | bool | str
     help: str
     static: bool = False
-    low: float | None = None
-    high: float | None = None
+    low: float | int | None = None
+    high: float | int | None = None
     open: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
 
@@ -45,14 +45,14 @@ class Output:
 
     - `name`; `help`: one line, with its unit.
     - `dims`: names of its dimensions beyond the runs.
-    - `coords`: a function of the static parameters that returns the coordinates of
-      those of them that have any.
+    - `coords`: the coordinates of those of them that have any; or a function of the
+      static parameters that returns them.
     """
 
     name: str
     help: str
     dims: tuple[str, ...] = ()
-    coords: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    coords: Mapping[str, Any] | Callable | None = None
 
 
 class AbstractExperiment(abc.ABC):
@@ -69,9 +69,8 @@ class AbstractExperiment(abc.ABC):
 
         It is traced by JAX, once for each size of a batch. `fixed` holds every static
         parameter; every other is in the settings. Those of them that have one value in
-        the whole sweep may be in `fixed` as well, as Python numbers: a program that
-        knows that there is no leak need not compute with one. No lane may change
-        another's numbers.
+        the whole sweep may be in `fixed` as well: a program that knows that there is
+        no leak need not compute with one. No lane may change another's numbers.
         """
 
     def cost(self, settings: Mapping[str, Any]) -> Any:

@@ -1,0 +1,251 @@
+"""Compute one chunk: compiled calls on all devices, and what to do if one fails."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from .._machine import available_memory
+from .._types import Array, Key
+from ._experiment import STATUS
+from ._layout import Bucket
+from ._outputs import device_values, traced_names
+from ._plan import Plan
+
+DONE, NOT_FINITE, FAILED, OUT_OF_MEMORY = (
+    STATUS.index(name) for name in ("done", "not finite", "failed", "out of memory")
+)
+#: Calls that may be spent on finding which runs of a batch raise an error.
+_SEARCH = 64
+#: Share of the free memory that a call may plan to use.
+_SHARE = 0.9
+
+
+@dataclass
+class ChunkResult:
+    """The numbers of a chunk's runs, in its order.
+
+    - `columns`: by name, each leading with the runs; `status` and `num_steps` too.
+    - `reasons`: what was raised, by run id.
+    """
+
+    columns: dict[str, np.ndarray]
+    reasons: dict[int, str] = field(default_factory=dict)
+
+
+class OutOfMemoryError(MemoryError):
+    """A call would not fit, or did not."""
+
+
+class Computer:
+    """Computes chunks of a plan, and keeps what it has compiled."""
+
+    def __init__(self, plan: Plan):
+        self.plan = plan
+        self.names = traced_names(plan.experiment, plan.design)
+        self.devices = jax.local_devices()
+        self._placement = None
+        if len(self.devices) > 1:
+            mesh = jax.make_mesh(
+                (len(self.devices),),
+                ("runs",),
+                devices=self.devices,
+                axis_types=(AxisType.Auto,),
+            )
+            self._placement = NamedSharding(mesh, PartitionSpec("runs"))
+            self._everywhere = NamedSharding(mesh, PartitionSpec())
+        self._programs: dict[tuple[int, int], Any] = {}
+        self._errors: dict[int, Exception] = dict(plan.outputs.errors)
+        self._batches: dict[int, int] = {}
+        self.notes: list[str] = []
+
+    def batch(self, bucket: int) -> int:
+        """Return the runs of a call for a bucket, a multiple of the devices."""
+        most = self.plan.order.buckets[bucket].num_runs
+        wanted = self._batches.get(bucket, min(self.plan.batch_size, most))
+        return self._even(wanted)
+
+    def chunk(self, index: int, attempts: int = 1) -> ChunkResult:
+        """Compute a chunk.
+
+        **Arguments:**
+
+        - `index`: which.
+        - `attempts`: how often it was begun. From the third on calls get smaller, in
+          case the machine runs out of memory without a word.
+        """
+        ids = self.plan.ids(index)
+        bucket = int(self.plan.chunks.owners[index])
+        result = ChunkResult(self._blank(len(ids)))
+        cap = self._even(max(self.batch(bucket) >> max(attempts - 2, 0), 2))
+        first = 0
+        while first < len(ids):
+            batch = min(self.batch(bucket), cap)
+            part = ids[first : first + batch]
+            try:
+                found = self._attempt(bucket, batch, part, result.reasons)
+            except OutOfMemoryError as error:
+                if batch > self._smallest:
+                    self._batches[bucket] = max(batch // 2, 2)
+                    self.notes.append(
+                        f"out of memory with {batch} runs a call; going on with "
+                        f"{self.batch(bucket)}"
+                    )
+                    continue
+                found = self._blank(len(part))
+                found["status"][:] = OUT_OF_MEMORY
+                result.reasons |= dict.fromkeys(part.tolist(), _reason(error))
+            for name, values in found.items():
+                _put(result.columns[name], first, values[: len(part)])
+            first += batch
+        return result
+
+    def compile(self, bucket: int, batch: int) -> Any:
+        """Return the compiled call of a bucket for a size of batch."""
+        place = (bucket, batch)
+        if bucket in self._errors:
+            raise self._errors[bucket]
+        if place not in self._programs:
+            ids = self.plan.order.runs(self.plan.order.buckets[bucket].first, 1)
+            arguments = self._arguments(np.resize(ids, batch))
+            run = _batched(self.plan, self.plan.order.buckets[bucket])
+            try:
+                program = jax.jit(run).lower(*arguments).compile()
+            except Exception as error:
+                if not _is_memory(error):
+                    self._errors[bucket] = error
+                raise
+            _refuse_if_large(program)
+            self._programs[place] = program
+        return self._programs[place]
+
+    @property
+    def _smallest(self) -> int:
+        return self._even(2)
+
+    def _even(self, batch: int) -> int:
+        """Return a batch that gives every device as many runs, two at least."""
+        # A batch of one lane is compiled to other operations and so to other bits.
+        count = len(self.devices)
+        return max(-(-batch // count), 2) * count
+
+    def _attempt(
+        self, bucket: int, batch: int, ids: np.ndarray, reasons: dict[int, str]
+    ) -> dict[str, np.ndarray]:
+        """Run one call; if it raises, find the runs that make it, keep the others."""
+        try:
+            return self._call(bucket, batch, ids)
+        except Exception as error:
+            if _is_memory(error):
+                raise OutOfMemoryError(str(error)) from error
+            failure = error
+        blank = self._blank(len(ids))
+        blank["status"][:] = FAILED
+        if bucket in self._errors:  # No run of this bucket can be traced.
+            reasons |= dict.fromkeys(ids.tolist(), _reason(failure))
+            return blank
+        budget = [_SEARCH]
+
+        def search(first: int, last: int, error: Exception) -> None:
+            """Fill in the runs of a part that is known to raise."""
+            if last - first == 1 or budget[0] <= 0:
+                reasons.update(dict.fromkeys(ids[first:last].tolist(), _reason(error)))
+                return
+            middle = (first + last) // 2
+            for start, end in ((first, middle), (middle, last)):
+                budget[0] -= 1
+                try:
+                    found = self._call(bucket, batch, ids[start:end])
+                except Exception as error:
+                    if _is_memory(error):
+                        raise OutOfMemoryError(str(error)) from error
+                    search(start, end, error)
+                else:
+                    for name, values in found.items():
+                        _put(blank[name], start, values[: end - start])
+
+        search(0, len(ids), failure)
+        return blank
+
+    def _call(self, bucket: int, batch: int, ids: np.ndarray) -> dict[str, np.ndarray]:
+        program = self.compile(bucket, batch)
+        # The last run again fills up the batch.
+        padded = np.concatenate([ids, np.full(batch - len(ids), ids[-1])])
+        return jax.device_get(program(*self._arguments(padded)))
+
+    def _arguments(self, ids: np.ndarray) -> tuple[Key, Array, dict[str, Array]]:
+        settings = self.plan.design.settings(ids, self.names)
+        lanes = {name: device_values(name, settings[name]) for name in self.names}
+        key = self.plan.key
+        if self._placement is not None:
+            key = jax.device_put(key, self._everywhere)
+        return key, *jax.device_put((ids.astype(np.uint32), lanes), self._placement)
+
+    def _blank(self, count: int) -> dict[str, np.ndarray]:
+        columns = {
+            item.name: np.full((count, *item.shape), item.fill, item.dtype)
+            for item in self.plan.outputs.variables
+        }
+        columns["status"] = np.full(count, STATUS.index("not run"), np.int8)
+        columns["num_steps"] = np.full(count, -1, np.int32)
+        return columns
+
+
+def _batched(plan: Plan, bucket: Bucket) -> Any:
+    """Return what a compiled call computes."""
+    run = plan.experiment.build({**plan.design.fixed, **bucket.static})
+
+    def call(root: Key, ids: Array, settings: Mapping[str, Array]) -> dict[str, Array]:
+        keys = jax.vmap(lambda run_id: jr.fold_in(root, run_id))(ids)
+        found = {
+            name: jnp.asarray(value) for name, value in run(settings, keys).items()
+        }
+        status, num_steps = found.pop("status", None), found.pop("num_steps", None)
+        if status is None:
+            finite = jnp.ones(ids.shape, bool)
+            for value in found.values():
+                if jnp.issubdtype(value.dtype, jnp.floating):
+                    finite &= jnp.isfinite(value).all(axis=tuple(range(1, value.ndim)))
+            status = jnp.where(finite, DONE, NOT_FINITE)
+        found["status"] = status.astype(jnp.int8)
+        if num_steps is not None:
+            found["num_steps"] = num_steps.astype(jnp.int32)
+        return found
+
+    return call
+
+
+def _put(column: np.ndarray, first: int, values: np.ndarray) -> None:
+    """Write values into a column whose further dimensions may be larger."""
+    place = tuple(slice(0, size) for size in values.shape[1:])
+    column[(slice(first, first + len(values)), *place)] = values
+
+
+def _is_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def _refuse_if_large(program: Any) -> None:
+    """Refuse a call that would not fit, where running it would kill the process."""
+    if jax.default_backend() != "cpu":
+        return  # A GPU's allocator says so itself.
+    analysis, have = program.memory_analysis(), available_memory()
+    if analysis is None or have is None:
+        return
+    need = analysis.temp_size_in_bytes + analysis.output_size_in_bytes
+    if need > _SHARE * have:
+        raise OutOfMemoryError(
+            f"RESOURCE_EXHAUSTED: a call needs {need} bytes and {have} are free"
+        )
+
+
+def _reason(error: Exception) -> str:
+    """Return an error in one line of bounded length."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = " ".join(lines)[:300] if lines else ""
+    return f"{type(error).__name__}: {text}".rstrip(": ")
