@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Key
+from .._types import Array
 from ..fields import AbstractField
 from ..fields._energy import energy_of
 from ..integrate import simulate_ensemble
@@ -102,7 +102,7 @@ class EulerDrift(AbstractExperiment):
                 f"{fixed['num_steps']}; choose a divisor."
             )
 
-        def run(settings: Mapping[str, Array], keys: Key) -> dict[str, Array]:
+        def run(settings: Mapping[str, Array], keys: Array) -> dict[str, Array]:
             zeros = jnp.zeros_like(settings["scale"])
             absent = {name: zeros for name in ("leak", "gain", "bias")}
             models, starts, impossible = draw_fields(

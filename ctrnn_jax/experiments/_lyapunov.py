@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Key
+from .._types import Array
 from ..analysis import is_okay, lyapunov_ensemble
 from ..sweep._experiment import AbstractExperiment, BatchedRun, Output, Parameter
 from ._outcome import DONE, FAILED, NOT_FINITE, blank
@@ -80,7 +80,7 @@ class Lyapunov(AbstractExperiment):
                 f"num_neurons = {fixed['num_neurons']}."
             )
 
-        def run(settings: Mapping[str, Array], keys: Key) -> dict[str, Array]:
+        def run(settings: Mapping[str, Array], keys: Array) -> dict[str, Array]:
             models, starts, impossible = draw_fields(fixed, settings, keys)
             found = lyapunov_ensemble(
                 models,

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from .._types import Array, Key
+from .._types import Array
 from ..analysis import is_okay, memory_capacity
 from ..sweep._experiment import AbstractExperiment, BatchedRun, Output, Parameter
 from ._outcome import DONE, FAILED, NOT_FINITE, blank
@@ -104,7 +104,7 @@ class RecallOfInputs(AbstractExperiment):
             for name in ("dt0", "interval", "num_delays", "num_sequences")
         }
 
-        def run(settings: Mapping[str, Array], keys: Key) -> dict[str, Array]:
+        def run(settings: Mapping[str, Array], keys: Array) -> dict[str, Array]:
             both = jax.vmap(jr.split)(keys)
             models, starts, impossible = draw_fields(
                 fixed, settings, both[:, 0], input_channels=1

@@ -7,7 +7,7 @@ from typing import Any
 import diffrax
 import jax.numpy as jnp
 
-from .._types import Array, Key, PyTree
+from .._types import Array, PyTree
 from ..analysis import chaos_ensemble, classify_orbits
 from ..fields import AbstractField
 from ..integrate import Every, simulate_ensemble
@@ -60,9 +60,9 @@ class Oscillation(AbstractExperiment):
         Parameter(
             "energy_every",
             10,
-            "steps between two looks at the energy; 0 never looks",
+            "steps between two looks at the energy",
             static=True,
-            low=0,
+            low=1,
         ),
         Parameter(
             "classify",
@@ -87,16 +87,16 @@ class Oscillation(AbstractExperiment):
             "method where leak and gain are 0",
         ),
         Output("motion", f"what the amplitude does: index into {MOTIONS}"),
-        Output("megno", "MEGNO: 2 for regular motion (with classify = chaos, orbit)"),
+        Output("megno", "MEGNO: 2 if regular (NaN unless classify = chaos or orbit)"),
         Output(
             "exponent",
-            "largest Lyapunov exponent (per unit of tau; with classify = chaos, orbit)",
+            "largest Lyapunov exponent (per unit of tau; NaN as megno is)",
         ),
         Output(
             "log_gali",
-            "logarithm of the smaller alignment index (with classify = chaos)",
+            "logarithm of the smaller alignment index (NaN unless classify = chaos)",
         ),
-        Output("orbit", "index into ORBIT_KINDS (with classify = orbit)"),
+        Output("orbit", "index into ORBIT_KINDS (-1 unless classify = orbit)"),
     )
 
     def build(self, fixed: Mapping[str, Any]) -> BatchedRun:
@@ -118,7 +118,7 @@ class Oscillation(AbstractExperiment):
                 f"solver = {fixed['solver']!r} cannot; choose one of {EXPLICIT}."
             )
 
-        def run(settings: Mapping[str, Array], keys: Key) -> dict[str, Array]:
+        def run(settings: Mapping[str, Array], keys: Array) -> dict[str, Array]:
             models, starts, impossible = draw_fields(fixed, settings, keys)
             return measure(models, starts, fixed, impossible)
 
@@ -156,8 +156,7 @@ def measure(
         "growth": growth,
         "motion": _motion(starts, early, late, ratio, several),
     }
-    if fixed["energy_every"]:
-        found["energy_drift"] = reduced["energy"]
+    found["energy_drift"] = reduced["energy"]
     found |= _told_by_tangents(models, starts, fixed)
     status = status_of(solution.result, impossible)
     return {
@@ -174,8 +173,7 @@ def reductions(fixed: Mapping[str, Any]) -> dict[str, PyTree]:
         "maxima": Maxima(transient),
         "ranges": HalfRanges(transient, (transient + steps) // 2),
     }
-    if fixed["energy_every"]:
-        found["energy"] = Every(fixed["energy_every"], RelativeEnergyChange())
+    found["energy"] = Every(fixed["energy_every"], RelativeEnergyChange())
     return found
 
 
@@ -209,14 +207,18 @@ def _told_by_tangents(
         "model_axes": 0,
         "solver": SOLVERS[fixed["solver"]],
     }
+    # A sweep stores what is declared, so that what was not asked for is there too.
+    runs = starts.shape[0]
+    missing = {name: jnp.full(runs, jnp.nan, starts.dtype) for name in _CHAOS}
+    missing["orbit"] = jnp.full(runs, -1, jnp.int8)
     if fixed["classify"] == "chaos":
         found = chaos_ensemble(models, starts, **options)
-        return {name: getattr(found, name) for name in _CHAOS}
+        return missing | {name: getattr(found, name) for name in _CHAOS}
     if fixed["classify"] == "orbit":
         orbits = classify_orbits(models, starts, **options)
-        return {
+        return missing | {
             "orbit": orbits.code.astype(jnp.int8),
             "megno": orbits.megno,
             "exponent": orbits.exponent,
         }
-    return {}
+    return missing

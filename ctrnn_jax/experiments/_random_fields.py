@@ -170,7 +170,7 @@ def offset_of(model: AbstractField) -> Float[Array, " n"] | None:
 def draw_fields(
     fixed: Mapping[str, Any],
     settings: Mapping[str, Array],
-    keys: Key,
+    keys: Array,
     *,
     input_channels: int = 0,
 ) -> tuple[AbstractField, State, Array]:

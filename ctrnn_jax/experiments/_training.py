@@ -18,6 +18,7 @@ from ..tasks import CopyMemory
 from ..train import make_optimiser
 from ..train._step import Plan, State, one_step
 from ..train._trainable import split_trainable
+from ._groups import in_groups
 from ._outcome import DONE, NOT_FINITE, blank
 
 
@@ -101,7 +102,7 @@ class Training(AbstractExperiment):
         )
         held_out = task.held_out("validation")
 
-        def run(settings: Mapping[str, Array], keys: Key) -> dict[str, Array]:
+        def run(settings: Mapping[str, Array], keys: Array) -> dict[str, Array]:
             dtype = settings["learning_rate"].dtype
 
             def one(rate: Array, key: Key) -> tuple[Array, dict[str, Array], Array]:
@@ -152,7 +153,7 @@ class Training(AbstractExperiment):
                 losses = jnp.mean(losses.reshape(points, -1), axis=1)
                 return losses, scores, done.okay & jnp.isfinite(scores["loss"])
 
-            losses, scores, okay = jax.vmap(one)(settings["learning_rate"], keys)
+            losses, scores, okay = in_groups(one, settings["learning_rate"], keys)
             status = jnp.where(okay, DONE, NOT_FINITE).astype(jnp.int8)
             # The losses before the failure tell when it was.
             return {

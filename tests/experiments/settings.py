@@ -33,7 +33,7 @@ SMALL = {
 
 #: What tells the lanes apart.
 VARIED = {
-    "oscillation": {"scale": (0.5, 2.0), "leak": (0.0, 0.1), "gain": (0.0, 0.2)},
+    "oscillation": {"scale": (1.0, 2.0), "leak": (0.0, 0.1), "gain": (0.0, 0.2)},
     "euler-drift": {"scale": (0.5, 2.0), "dt0": (0.02, 0.3)},
     "lyapunov": {"scale": (0.5, 2.0), "bias": (0.0, 0.5)},
     "memory-capacity": {"leak": (0.0, 1.0), "input_scale": (0.1, 1.0)},

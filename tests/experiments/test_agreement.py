@@ -27,10 +27,17 @@ from ctrnn_jax.tasks import CopyMemory
 from ctrnn_jax.train import evaluate, fit, make_optimiser
 
 
+ABSENT = {"leak": 0.0, "gain": 0.0, "bias": 0.0, "activation.scale": 1.0}
+
+
+def one_of(models, lane):
+    return jax.tree.map(lambda leaf: leaf[lane] if eqx.is_array(leaf) else leaf, models)
+
+
 def network_of(name, settings, keys, lane, **chosen):
     """Return one run's network and state, by the public classes."""
     models, starts, _ = draw_fields(fixed_of(name, **chosen), settings, keys)
-    model = jax.tree.map(lambda leaf: leaf[lane], models)
+    model = one_of(models, lane)
     form = VoltageCTRNN if isinstance(model, VoltageCTRNN) else RateCTRNN
     plain = form(
         model.weight,
@@ -50,49 +57,36 @@ def maxima(signal, dt):
     return dt * (at + 1 + shift)
 
 
-@pytest.mark.parametrize("lane", [0, 2])
 @pytest.mark.parametrize("form", ["voltage", "rate"])
-def test_an_oscillation_is_that_of_simulate(form, lane):
-    chosen = {"form": form, "num_neurons": 3, "energy_every": 5}
-    settings = settings_of("oscillation", 3, bias=[0.1, 0.2, 0.3])
-    settings["activation.scale"] = jnp.array([1.0, 0.7, 2.0])
-    keys = keys_of(3)
-    found = take(run("oscillation", settings, keys, **chosen), lane)
-    fixed = fixed_of("oscillation", **chosen)
-    model, y0 = network_of("oscillation", settings, keys, lane, **chosen)
-    steps, start, dt = fixed["num_steps"], fixed["transient"], fixed["dt0"]
-    ys = simulate(model, y0, dt * np.arange(steps + 1), dt0=dt, solver=SOLVERS["rk4"])
-    ys = np.asarray(ys.ys)
-    times = maxima(ys[start:, 0], dt)
-    assert found["maxima"] == len(times)
-    period = (times[-1] - times[0]) / (len(times) - 1)
-    np.testing.assert_allclose(found["period"], period, rtol=1e-10)
-    middle = (start + steps) // 2
-    early, late = (
-        np.sqrt(np.mean(np.ptp(part, axis=0) ** 2)) / 2
-        for part in (ys[start:middle], ys[middle:])
-    )
-    np.testing.assert_allclose(found["amplitude"], late, rtol=1e-10)
-    growth = np.log(late / early) / ((steps - start) * dt / 2)
-    np.testing.assert_allclose(found["growth"], growth, rtol=1e-6, atol=1e-10)
-
-
-@pytest.mark.parametrize("form", ["voltage", "rate"])
-def test_the_drift_is_that_of_the_energy_with_a_bias_too(form):
-    chosen = {"form": form, "num_neurons": 4, "solver": "heun"}
-    settings = settings_of("oscillation", 2, bias=[0.5, 1.0])
-    settings |= {name: jnp.zeros(2) for name in ("leak", "gain")}
+def test_an_oscillation_is_that_of_simulate_and_its_drift_that_of_the_energy(form):
+    chosen = {"form": form, "num_neurons": 4, "energy_every": 5, "gain": 0.0}
+    settings = settings_of("oscillation", 2, bias=[0.1, 0.3], gain=[0.0, 0.0])
+    settings["activation.scale"] = jnp.array([1.0, 0.7])
     keys = keys_of(2)
     found = run("oscillation", settings, keys, **chosen)
     fixed = fixed_of("oscillation", **chosen)
-    model, y0 = network_of("oscillation", settings, keys, 1, **chosen)
-    model = eqx.tree_at(lambda m: m.weight, model, model.weight.skew)
-    counts = np.arange(0, fixed["num_steps"] + 1, fixed["energy_every"])
-    dt = fixed["dt0"]
-    ys = simulate(model, y0, dt * counts, dt0=dt, solver=SOLVERS["heun"]).ys
-    values = np.asarray(energy(model, ys))
-    drift = np.max(np.abs(values - values[0])) / abs(values[0])
-    np.testing.assert_allclose(found["energy_drift"][1], drift, rtol=1e-8)
+    steps, start, dt = fixed["num_steps"], fixed["transient"], fixed["dt0"]
+    for lane in range(2):
+        model, y0 = network_of("oscillation", settings, keys, lane, **chosen)
+        ts = dt * np.arange(steps + 1)
+        ys = np.asarray(simulate(model, y0, ts, dt0=dt, solver=SOLVERS["rk4"]).ys)
+        times = maxima(ys[start:, 0], dt)
+        assert found["maxima"][lane] == len(times) > 1
+        period = (times[-1] - times[0]) / (len(times) - 1)
+        np.testing.assert_allclose(found["period"][lane], period, rtol=1e-9)
+        middle = (start + steps) // 2
+        early, late = (
+            np.sqrt(np.mean(np.ptp(part, axis=0) ** 2)) / 2
+            for part in (ys[start:middle], ys[middle:])
+        )
+        np.testing.assert_allclose(found["amplitude"][lane], late, rtol=1e-10)
+        growth = np.log(late / early) / ((steps - start) * dt / 2)
+        np.testing.assert_allclose(found["growth"][lane], growth, rtol=1e-6, atol=1e-9)
+        values = np.asarray(jax.vmap(lambda y, model=model: energy(model, y))(ys[::5]))
+        drift = np.max(np.abs(values - values[0])) / abs(values[0])
+        np.testing.assert_allclose(found["energy_drift"][lane], drift, rtol=1e-7)
+    # The first lane has no leak, and conserves what the method lets it.
+    assert found["energy_drift"][0] < 1e-4
 
 
 def test_the_period_of_two_neurons_is_the_complete_elliptic_integral():
@@ -101,7 +95,7 @@ def test_the_period_of_two_neurons_is_the_complete_elliptic_integral():
         "oscillation", 3, initial_amplitude=amplitudes, scale=[1.0, 1.0, 2.0]
     )
     settings |= {name: jnp.zeros(3) for name in ("leak", "gain")}
-    found = run("oscillation", settings, keys_of(3), num_steps=3000)
+    found = run("oscillation", settings, keys_of(3), num_steps=3000, **ABSENT)
     for lane in range(3):
         model, y0 = network_of("oscillation", settings, keys_of(3), lane)
         level = np.sum(np.log(np.cosh(np.asarray(y0))))
@@ -119,18 +113,17 @@ def test_motion_tells_dying_growing_and_resting_networks_apart():
         gain=[0.0, 0.0, 0.0, 0.05, 0.0],
         initial_amplitude=[1.0, 1.0, 1.0, 0.01, 0.0],
     )
-    found = run("oscillation", settings, keys_of(5), num_steps=900, transient=0)
+    found = run("oscillation", settings, keys_of(5), num_steps=3000)
     names = [MOTIONS[code] for code in found["motion"]]
-    assert names == ["sustained", "dying", "at rest", "growing", "at rest"] or names == [
-        "sustained", "dying", "dying", "growing", "at rest",
-    ]  # fmt: skip
+    assert names == ["sustained", "dying", "dying", "growing", "at rest"]
     # Near the origin the pair is linear, and its amplitude e^(gain t).
     np.testing.assert_allclose(found["growth"][3], 0.05, rtol=0.05)
 
 
 def test_a_gain_where_the_solver_splits_fails_alone():
     settings = settings_of("oscillation", 3, gain=[0.0, 0.1, 0.0], leak=[0.0] * 3)
-    found = run("oscillation", settings, keys_of(3), solver="splitting")
+    absent = {"leak": 0.0, "bias": 0.0, "activation.scale": 1.0}
+    found = run("oscillation", settings, keys_of(3), solver="splitting", **absent)
     np.testing.assert_array_equal(found["status"], [0, 2, 0])
     assert np.isnan(found["period"][1])
     assert np.all(found["energy_drift"][[0, 2]] < 0.01)
@@ -139,9 +132,8 @@ def test_a_gain_where_the_solver_splits_fails_alone():
 def test_what_is_known_to_be_absent_changes_rounding_alone():
     settings = settings_of("oscillation", 2, gain=[0.0, 0.0], leak=[0.0, 0.0])
     keys = keys_of(2)
-    absent = {"leak": 0.0, "gain": 0.0, "bias": 0.0, "activation.scale": 1.0}
-    found = run("oscillation", settings, keys, **absent)
-    wanted = run("oscillation", settings, keys)
+    found = run("oscillation", settings, keys, num_steps=3000, **ABSENT)
+    wanted = run("oscillation", settings, keys, num_steps=3000)
     for name in ("period", "amplitude"):
         np.testing.assert_allclose(found[name], wanted[name], rtol=1e-10)
     np.testing.assert_array_equal(found["motion"], wanted["motion"])
@@ -205,6 +197,7 @@ def test_the_law_of_euler_holds_at_large_energies_and_for_linear_pairs_exactly()
     assert np.all(np.abs(other["energy_change"]) < 1e-3)
 
 
+@pytest.mark.slow
 def test_exponents_are_those_of_a_single_spectrum():
     settings, keys = settings_of("lyapunov", 3), keys_of(3)
     found, fixed = run("lyapunov", settings, keys), fixed_of("lyapunov")
@@ -224,6 +217,7 @@ def test_exponents_are_those_of_a_single_spectrum():
     )
 
 
+@pytest.mark.slow
 def test_memory_capacity_is_that_of_a_single_network():
     settings, keys = settings_of("memory-capacity", 3), keys_of(3)
     found, fixed = run("memory-capacity", settings, keys), fixed_of("memory-capacity")
@@ -235,7 +229,7 @@ def test_memory_capacity_is_that_of_a_single_network():
         input_channels=1,
     )
     one = memory_capacity(
-        jax.tree.map(lambda leaf: leaf[0], models),
+        one_of(models, 0),
         starts[0],
         key=input_key,
         dt0=fixed["dt0"],
@@ -248,6 +242,7 @@ def test_memory_capacity_is_that_of_a_single_network():
     assert found["rank"][1] == int(one.rank)
 
 
+@pytest.mark.slow
 @pytest.mark.standard_promotion  # Adam divides a float by an int32.
 def test_training_is_fit_with_the_same_seed_and_rate():
     settings, keys = settings_of("training", 2), keys_of(2)
@@ -267,11 +262,12 @@ def test_training_is_fit_with_the_same_seed_and_rate():
         key=train_key,
         devices=jax.local_devices()[:1],
     )
-    losses = np.asarray(history.loss).reshape(chosen["num_points"], -1).mean(axis=1)
-    np.testing.assert_allclose(found["train_loss"][1], losses, rtol=1e-9)
+    losses = np.asarray(history.losses).reshape(chosen["num_points"], -1).mean(axis=1)
+    # optax computes its schedule in single precision.
+    np.testing.assert_allclose(found["train_loss"][1], losses, rtol=1e-6)
     scores = evaluate(trained, task, split="validation")
     for name in ("loss", "recall", "perfect"):
-        np.testing.assert_allclose(found[name][1], scores[name], rtol=1e-9)
+        np.testing.assert_allclose(found[name][1], scores[name], rtol=1e-6)
 
 
 def test_w_has_the_eigenfrequencies_that_scale_says():
@@ -280,7 +276,7 @@ def test_w_has_the_eigenfrequencies_that_scale_says():
         fixed_of("lyapunov", num_neurons=6), settings, keys_of(4)
     )
     for lane in range(4):
-        model = jax.tree.map(lambda leaf, lane=lane: leaf[lane], models)
+        model = one_of(models, lane)
         assert isinstance(model.weight, GainPlusSkew)
         assert isinstance(model.weight.skew, SkewSymmetric)
         frequencies = np.linalg.eigvals(model.weight.skew.as_matrix()).imag
