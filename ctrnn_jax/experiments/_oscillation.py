@@ -8,7 +8,7 @@ import diffrax
 import jax.numpy as jnp
 
 from .._types import Array, PyTree
-from ..analysis import chaos_ensemble, classify_orbits
+from ..analysis import ORBIT_KINDS, chaos_ensemble, classify_orbits
 from ..fields import AbstractField
 from ..integrate import Every, simulate_ensemble
 from ..sweep._experiment import AbstractExperiment, BatchedRun, Output, Parameter
@@ -31,6 +31,12 @@ MOTIONS = ("undecided", "at rest", "dying", "sustained", "growing")
 _SUSTAINED, _DEAD = 0.1, 0.1
 #: Amplitude over that of the start, below which a network is at rest.
 _REST = 1e-6
+
+
+def _codes(names: tuple[str, ...]) -> str:
+    """Return what codes mean as figures read it."""
+    return ", ".join(f"{code} = {name}" for code, name in enumerate(names))
+
 
 _CHAOS = ("megno", "exponent", "log_gali")
 
@@ -86,7 +92,7 @@ class Oscillation(AbstractExperiment):
             "largest change of the energy over its first value; an error of the "
             "method where leak and gain are 0",
         ),
-        Output("motion", f"what the amplitude does: index into {MOTIONS}"),
+        Output("motion", f"what the amplitude does: {_codes(MOTIONS)}"),
         Output("megno", "MEGNO: 2 if regular (NaN unless classify = chaos or orbit)"),
         Output(
             "exponent",
@@ -96,7 +102,7 @@ class Oscillation(AbstractExperiment):
             "log_gali",
             "logarithm of the smaller alignment index (NaN unless classify = chaos)",
         ),
-        Output("orbit", "index into ORBIT_KINDS (-1 unless classify = orbit)"),
+        Output("orbit", f"-1 = not asked for, {_codes(ORBIT_KINDS)}"),
     )
 
     def build(self, fixed: Mapping[str, Any]) -> BatchedRun:

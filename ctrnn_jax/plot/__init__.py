@@ -25,6 +25,9 @@ from ._phase_portrait import plot_phase_portrait
 from ._section import plot_section
 from ._spectrum import plot_spectrum
 from ._style import OKABE_ITO
+from ._sweep_facets import plot_sweep, plot_sweep_facets
+from ._sweep_lines import plot_sweep_lines
+from ._sweep_map import plot_sweep_map
 from ._time_series import plot_time_series
 from ._vector_field import plot_vector_field
 from ._work_precision import plot_work_precision
@@ -51,6 +54,10 @@ __all__ = [
     "plot_phase_portrait",
     "plot_section",
     "plot_spectrum",
+    "plot_sweep",
+    "plot_sweep_facets",
+    "plot_sweep_lines",
+    "plot_sweep_map",
     "plot_time_series",
     "plot_vector_field",
     "plot_work_precision",

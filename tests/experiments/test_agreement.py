@@ -26,7 +26,6 @@ from ctrnn_jax.networks import make_network
 from ctrnn_jax.tasks import CopyMemory
 from ctrnn_jax.train import evaluate, fit, make_optimiser
 
-
 ABSENT = {"leak": 0.0, "gain": 0.0, "bias": 0.0, "activation.scale": 1.0}
 
 
