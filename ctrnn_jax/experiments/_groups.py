@@ -5,22 +5,29 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, PyTree
-
-#: Runs of a group: on a CPU few, as a batch may be; elsewhere as many as pay.
-_ON_CPU, _ELSEWHERE = 8, 64
+from .._types import PyTree
 
 
-def in_groups(one: Callable[..., PyTree], *arguments: Array) -> PyTree:
-    """Return `one(*arguments)` of each run, whose arguments lead with the batch.
+def in_groups(
+    run: Callable[..., PyTree], *arguments: PyTree, on_cpu: int, elsewhere: int
+) -> PyTree:
+    """Return `run(*arguments)`, called with one group of runs after another.
 
-    Products of small matrices are rounded differently in batches of different sizes.
-    Here all are of one size, the last group filled up with copies, and groups follow
-    each other.
+    Some sums and products are rounded differently in batches of different sizes. Here
+    all groups have one size, the last filled up with copies.
+
+    **Arguments:**
+
+    - `run`: takes and returns pytrees of arrays that lead with the runs.
+    - `arguments`: such pytrees, of any number of runs.
+    - `on_cpu`, `elsewhere`: runs of a group on a CPU, where batches may be small, and
+      on other devices.
     """
-    size = _ON_CPU if jax.default_backend() == "cpu" else _ELSEWHERE
-    batch = arguments[0].shape[0]
+    size = on_cpu if jax.default_backend() == "cpu" else elsewhere
+    batch = jax.tree.leaves(arguments)[0].shape[0]
     lanes = jnp.minimum(jnp.arange(-(-batch // size) * size), batch - 1)
-    grouped = [leaf[lanes].reshape(-1, size, *leaf.shape[1:]) for leaf in arguments]
-    found = jax.lax.map(lambda group: jax.vmap(one)(*group), tuple(grouped))
+    grouped = jax.tree.map(
+        lambda leaf: leaf[lanes].reshape(-1, size, *leaf.shape[1:]), arguments
+    )
+    found = jax.lax.map(lambda group: run(*group), grouped)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:batch], found)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import diffrax
+import equinox as eqx
 import jax.numpy as jnp
 
 from .._types import Array, PyTree
@@ -12,6 +13,7 @@ from ..analysis import ORBIT_KINDS, chaos_ensemble, classify_orbits
 from ..fields import AbstractField
 from ..integrate import Every, simulate_ensemble
 from ..sweep._experiment import AbstractExperiment, BatchedRun, Output, Parameter
+from ._groups import in_groups
 from ._orbit_measures import HalfRanges, Maxima, RelativeEnergyChange
 from ._outcome import blank, status_of
 from ._random_fields import (
@@ -217,14 +219,20 @@ def _told_by_tangents(
     runs = starts.shape[0]
     missing = {name: jnp.full(runs, jnp.nan, starts.dtype) for name in _CHAOS}
     missing["orbit"] = jnp.full(runs, -1, jnp.int8)
-    if fixed["classify"] == "chaos":
-        found = chaos_ensemble(models, starts, **options)
-        return missing | {name: getattr(found, name) for name in _CHAOS}
-    if fixed["classify"] == "orbit":
-        orbits = classify_orbits(models, starts, **options)
-        return missing | {
+    if fixed["classify"] == "amplitude":
+        return missing
+    arrays, static = eqx.partition(models, eqx.is_array)
+
+    def tell(arrays: PyTree, starts: Array) -> dict[str, Array]:
+        group = eqx.combine(arrays, static)
+        if fixed["classify"] == "chaos":
+            found = chaos_ensemble(group, starts, **options)
+            return {name: getattr(found, name) for name in _CHAOS}
+        orbits = classify_orbits(group, starts, **options)
+        return {
             "orbit": orbits.code.astype(jnp.int8),
             "megno": orbits.megno,
             "exponent": orbits.exponent,
         }
-    return missing
+
+    return missing | in_groups(tell, arrays, starts, on_cpu=16, elsewhere=256)

@@ -153,7 +153,13 @@ class Training(AbstractExperiment):
                 losses = jnp.mean(losses.reshape(points, -1), axis=1)
                 return losses, scores, done.okay & jnp.isfinite(scores["loss"])
 
-            losses, scores, okay = in_groups(one, settings["learning_rate"], keys)
+            losses, scores, okay = in_groups(
+                jax.vmap(one),
+                settings["learning_rate"],
+                keys,
+                on_cpu=8,
+                elsewhere=64,
+            )
             status = jnp.where(okay, DONE, NOT_FINITE).astype(jnp.int8)
             # The losses before the failure tell when it was.
             return {

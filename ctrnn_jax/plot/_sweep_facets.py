@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from ._style import TWO_COLUMNS
@@ -188,8 +189,12 @@ def _name(panels: np.ndarray, fills: dict[str, dict], title: str | None) -> None
             # Panels differ in how many runs failed, not in that they are marked.
             handles.setdefault(label.partition(" (")[0], handle)
     if handles:
-        panels[0].figure.legend(
-            [*handles.values()], [*handles], loc="outside upper left", title=title,
+        figure = panels[0].figure
+        # Only a constrained layout makes room for a legend outside the axes.
+        roomy = isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine)
+        figure.legend(
+            [*handles.values()], [*handles], title=title,
+            loc="outside upper left" if roomy else "upper left",
             title_fontsize=8, alignment="left", ncols=min(len(handles), 6),
             frameon=False, fontsize=8,
         )  # fmt: skip

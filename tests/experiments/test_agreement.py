@@ -114,7 +114,7 @@ def test_motion_tells_dying_growing_and_resting_networks_apart():
     )
     found = run("oscillation", settings, keys_of(5), num_steps=3000)
     names = [MOTIONS[code] for code in found["motion"]]
-    assert names == ["sustained", "dying", "dying", "growing", "at rest"]
+    assert names == ["sustained", "dying", "at rest", "growing", "at rest"]
     # Near the origin the pair is linear, and its amplitude e^(gain t).
     np.testing.assert_allclose(found["growth"][3], 0.05, rtol=0.05)
 
