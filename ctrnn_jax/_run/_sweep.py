@@ -29,7 +29,7 @@ from ..sweep._sweep import execute
 from ._errors import ExitCode, RefusedError, StorageError, UsageError
 from ._limits import show_bytes
 from ._report import Report
-from ._sweep_experiments import find_experiment, list_experiments, set_up_jax
+from ._sweep_experiments import files_of, find_experiment, list_experiments, set_up_jax
 from ._sweep_progress import show_progress, show_time
 
 
@@ -82,6 +82,7 @@ def _run(arguments: argparse.Namespace, report: Report) -> int:
             fresh=arguments.fresh,
             accept=arguments.accept,
             progress=tell,
+            files=files_of(experiment) if arguments.cluster else (),
         )
     return _summarise(store, report, whole=shard is None)
 

@@ -71,6 +71,17 @@ def _load_file(place: str, folder: Path) -> Any:
         sys.path.pop(0)
 
 
+def files_of(experiment: AbstractExperiment | Callable) -> tuple[Path, ...]:
+    """Return the file that other processes need for an experiment of the user's."""
+    kind = type(experiment)
+    name = kind.__module__ if isinstance(experiment, AbstractExperiment) else None
+    name = name or getattr(experiment, "__module__", "")
+    if "." in name or name == "__main__" or name not in sys.modules:
+        return ()
+    file = getattr(sys.modules[name], "__file__", None)
+    return () if file is None else (Path(file),)
+
+
 def _load(name: str) -> Any:
     try:
         return importlib.import_module(name)

@@ -1,5 +1,6 @@
 """The zarr arrays of a store: checksums in every file, one file a chunk."""
 
+import errno
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._errors import load
+from ._errors import SweepStorageError, load
 from ._experiment import STATUS
 from ._plan import Plan
 
@@ -75,6 +76,23 @@ def open_array(folder: Path, name: str, mode: str = "r") -> Any:
     """Open one array of a store, of which every file is written, whatever it holds."""
     array = load("zarr").open_array(folder / name, mode=mode, zarr_format=3)
     return array.with_config({"write_empty_chunks": True})
+
+
+def read_array(
+    array: Any, first: int | None = None, last: int | None = None
+) -> np.ndarray:
+    """Read an array, or a part of it along its first dimension.
+
+    **Raises:** `SweepStorageError` that names it if it is damaged.
+    """
+    try:
+        return array[first:last]
+    except (ValueError, RuntimeError, TypeError, KeyError) as error:
+        raise SweepStorageError(
+            errno.EIO,
+            f"{array.store_path} is damaged ({error}): `ctrnn sweep repair` or "
+            "ctrnn_jax.sweep.repair computes it again.",
+        ) from error
 
 
 def encode(values: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:

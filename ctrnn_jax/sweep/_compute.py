@@ -1,5 +1,6 @@
 """Compute one chunk: compiled calls on all devices, and what to do if one fails."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ DONE, NOT_FINITE, FAILED, OUT_OF_MEMORY = (
 )
 #: Calls that may be spent on finding which runs of a batch raise an error.
 _SEARCH = 64
+#: Compiled calls that are kept: buckets come one after another, but for a few workers.
+_MOST_PROGRAMS = 16
 #: Share of the free memory that a call may plan to use.
 _SHARE = 0.9
 
@@ -59,7 +62,7 @@ class Computer:
             )
             self._placement = NamedSharding(mesh, PartitionSpec("runs"))
             self._everywhere = NamedSharding(mesh, PartitionSpec())
-        self._programs: dict[tuple[int, int], Any] = {}
+        self._programs: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self._errors: dict[int, Exception] = dict(plan.outputs.errors)
         self._batches: dict[int, int] = {}
         self.notes: list[str] = []
@@ -122,6 +125,9 @@ class Computer:
                 raise
             _refuse_if_large(program)
             self._programs[place] = program
+            if len(self._programs) > _MOST_PROGRAMS:
+                self._programs.popitem(last=False)
+        self._programs.move_to_end(place)
         return self._programs[place]
 
     @property
@@ -176,7 +182,13 @@ class Computer:
         program = self.compile(bucket, batch)
         # The last run again fills up the batch.
         padded = np.concatenate([ids, np.full(batch - len(ids), ids[-1])])
-        return jax.device_get(program(*self._arguments(padded)))
+        try:
+            return jax.device_get(program(*self._arguments(padded)))
+        except jax.errors.JaxRuntimeError as error:
+            if "\nKeyboardInterrupt" in str(error):
+                # It came while a callback of the experiment ran.
+                raise KeyboardInterrupt from error
+            raise
 
     def _arguments(self, ids: np.ndarray) -> tuple[Key, Array, dict[str, Array]]:
         settings = self.plan.design.settings(ids, self.names)
@@ -247,5 +259,7 @@ def _refuse_if_large(program: Any) -> None:
 def _reason(error: Exception) -> str:
     """Return an error in one line of bounded length."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = " ".join(lines)[:300] if lines else ""
-    return f"{type(error).__name__}: {text}".rstrip(": ")
+    if any(line.startswith("Traceback") or "Traceback (" in line for line in lines):
+        # Raised in a callback: the line that says what comes last.
+        return lines[-1][:300]
+    return f"{type(error).__name__}: {' '.join(lines)[:300]}".rstrip(": ")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._arrays import decode, flags
+from ._arrays import decode, flags, read_array
 from ._errors import SpecificationError, load, nearest
 from ._experiment import STATUS
 from ._store import Store
@@ -77,7 +77,7 @@ def _dataset(store: Store, wanted: Sequence[str]) -> "xarray.Dataset":
         for dim in dims[len(design.dims) :]:
             if dim not in coords and (store.path / dim / "zarr.json").exists():
                 array = store.array(dim)
-                coords[dim] = decode(array[:], array.attrs)
+                coords[dim] = decode(read_array(array), array.attrs)
     attributes = {f"fixed {name}": value for name, value in design.fixed.items()}
     attributes |= {
         "experiment": manifest["experiment"],
@@ -98,7 +98,7 @@ def _places(
     if store.manifest["order"] == "by run id":
         return None, None
     size = store.manifest["chunk_size"]
-    ids = store.array("run_id")[:]
+    ids = read_array(store.array("run_id"))
     inside = np.arange(size) < store.counts[:, None]
     chosen = (inside & done[:, None]).ravel()
     return np.flatnonzero(chosen), ids[chosen]
@@ -115,10 +115,10 @@ def _fill(
     """Read the finished runs of an array into one that leads with run ids."""
     if places is not None:
         if len(places):
-            flat[ids] = array[:][places]
+            flat[ids] = read_array(array)[places]
         return
     # Neighbouring finished chunks in one go; unfinished ones may be half written.
     edges = np.flatnonzero(np.diff(np.concatenate([[0], done.astype(int), [0]])))
     for first, last in edges.reshape(-1, 2).tolist():
         end = min(last * size, len(flat))
-        flat[first * size : end] = array[first * size : end]
+        flat[first * size : end] = read_array(array, first * size, end)

@@ -7,12 +7,12 @@ from typing import Any
 
 from .._types import Array, Key
 
-#: A batch of runs: settings `(batch,)` by name and keys `(batch,)` in, arrays that lead
-#: with the batch out.
 BatchedRun = Callable[[Mapping[str, Array], Key], Mapping[str, Array]]
+"""A batch of runs: settings `(batch,)` by name and keys `(batch,)` in, arrays that lead
+with the batch out."""
 
-#: What became of a run, by the code in its `status`.
 STATUS = ("done", "not finite", "failed", "out of memory", "not run")
+"""What became of a run, by the code in its `status`."""
 
 
 @dataclasses.dataclass(frozen=True)

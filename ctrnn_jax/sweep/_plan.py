@@ -91,6 +91,7 @@ def make_plan(
             f"experiment in [sweep] is {named!r}, and {experiment.name!r} is to be "
             "run; make them agree."
         )
+    _check_precision(spec)
     batch_size = _size("batch_size", batch_size, spec)
     chunk_size = _size("chunk_size", chunk_size, spec)
     order = lay_out(design, experiment)
@@ -116,6 +117,16 @@ def make_plan(
         key_data=np.asarray(jr.key_data(key)),
         key_impl=str(jr.key_impl(key)),
     )
+
+
+def _check_precision(spec: Specification) -> None:
+    given, here = spec.options.get("dtype"), str(jax.numpy.result_type(float))
+    if given is not None and given != here:
+        raise SpecificationError(
+            f"dtype in [sweep] is {given}, and JAX computes in {here}: call "
+            f'jax.config.update("jax_enable_x64", {given == "float64"}) first, or '
+            "leave dtype out."
+        )
 
 
 def _size(name: str, given: int | None, spec: Specification) -> int | None:

@@ -50,13 +50,16 @@ class Meter:
         self._recent = [(self._start, self.done)]
 
     def report(
-        self, status: np.ndarray | None = None, notes: tuple[str, ...] = ()
+        self,
+        count: int = 0,
+        failures: Mapping[str, int] | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
-        """Count the runs of a chunk by their status, and tell how far it is."""
+        """Count the runs of a chunk and its failures, and tell how far it is."""
         now = time.monotonic()
-        if status is not None:
-            self.done += len(status)
-            self.failures.update(count_failures(status))
+        if count:
+            self.done += count
+            self.failures.update(failures or {})
             self._recent.append((now, self.done))
             while len(self._recent) > 8 and now - self._recent[1][0] > 60:
                 self._recent.pop(0)

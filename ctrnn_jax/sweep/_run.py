@@ -8,7 +8,7 @@ import numpy as np
 from ._compute import ChunkResult, Computer
 from ._errors import SpecificationError
 from ._plan import Plan
-from ._progress import Meter, Progress
+from ._progress import Meter, Progress, count_failures
 from ._store import Store
 
 
@@ -39,7 +39,8 @@ def run_chunks(
             pending = None
             written.result()
             notes, computer.notes = tuple(computer.notes), []
-            meter.report(result.columns["status"], notes)
+            status = result.columns["status"]
+            meter.report(len(status), count_failures(status), notes)
 
     # One thread writes, so that chunks are marked in the order they were computed.
     with ThreadPoolExecutor(1, "ctrnn-sweep-writer") as writer:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._storage import locked, write_atomically
-from ._arrays import create_arrays, decode, open_array
+from ._arrays import create_arrays, decode, open_array, read_array
 from ._design import Design, Dimension
 from ._errors import BusyError, MismatchError, SweepStorageError, as_storage_error
 from ._manifest import check_same, describe_plan, read_manifest, write_manifest
@@ -58,7 +58,7 @@ class Store:
             axes = {}
             for name in item["axes"]:
                 array = self.array(f"design/{name}")
-                axes[name] = decode(array[:], array.attrs)
+                axes[name] = decode(read_array(array), array.attrs)
             dimensions.append(Dimension(item["name"], item["size"], axes))
         return Design(tuple(dimensions), self.manifest["fixed"])
 
@@ -76,6 +76,13 @@ class Store:
     def done(self) -> np.ndarray:
         """Return which chunks are finished, `(num_chunks,)`."""
         return self._marks("done") == 1
+
+    def is_done(self, chunk: int) -> bool:
+        """Return whether a chunk is finished."""
+        try:
+            return int(self.array("done")[chunk]) == 1
+        except (ValueError, RuntimeError):
+            return False
 
     def attempts(self) -> np.ndarray:
         """Return how often each chunk was begun, `(num_chunks,)`."""
@@ -96,7 +103,7 @@ class Store:
     def read(self, name: str, chunk: int) -> np.ndarray:
         """Return one column of a chunk, the unused places of a last one left out."""
         first = chunk * self.manifest["chunk_size"]
-        return self.array(name)[first : first + int(self.counts[chunk])]
+        return read_array(self.array(name), first, first + int(self.counts[chunk]))
 
     def begin(self, chunk: int) -> int:
         """Note that a chunk is begun, and return how often it was."""

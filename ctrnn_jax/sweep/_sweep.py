@@ -120,6 +120,7 @@ def execute(
     fresh: bool = False,
     accept: Sequence[str] = (),
     progress: Callable[[Progress], object] | None = None,
+    files: Sequence[Path] = (),
 ) -> Store:
     """Run what is missing in the store of a plan, as `sweep` does, and return it."""
     store = prepare(path, plan, fresh=fresh, accept=accept)
@@ -130,5 +131,13 @@ def execute(
         else:
             from ._cluster import run_on_cluster
 
-            run_on_cluster(plan, store, chunks, cluster, progress=progress)
+            run_on_cluster(
+                plan,
+                store,
+                chunks,
+                cluster,
+                progress=progress,
+                files=files,
+                accept=accept,
+            )
     return store

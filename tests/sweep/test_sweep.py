@@ -195,6 +195,12 @@ def test_an_estimate_tells_size_and_time():
         (wave, {"a": [1.0]}, {"shard": (0, 2)}, "count from 1"),
         (Chain(), {"length": [2]}, {"static": ["length"]}, "for plain functions"),
         (Chain(), {"sweep": {"experiment": "x"}, "grid": {"steps": [1]}}, {}, "agree"),
+        (
+            Chain(),
+            {"sweep": {"dtype": "float32"}, "grid": {"steps": [1]}},
+            {},
+            "computes in float64",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_refused_with_the_mend(fn, grid, options, message):
