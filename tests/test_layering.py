@@ -32,8 +32,6 @@ MAY_IMPORT = {
     "networks": MODELS | {"integrate", "invariants", "analysis", "tasks"},
     "train": MODELS | {"integrate", "tasks", "networks"},
     "sweep": BASE,
-    "experiments": MODELS
-    | {"integrate", "invariants", "analysis", "tasks", "networks", "train", "sweep"},
     "plot": BASE,
 }
 MAY_IMPORT["experiments"] = MODELS | {
