@@ -123,6 +123,7 @@ if not TYPE_CHECKING:
         "networks",
         "train",
         "sweep",
+        "experiments",
     )
 
     def __getattr__(name):

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "_types": set(),
     "_storage": set(),
     "_machine": set(),
+    "_page_style": set(),
     "_results": {"_types"},
     "matrices": BASE,
     "fields": BASE | {"matrices"},
@@ -52,6 +53,7 @@ MAY_IMPORT["_run"] = MODELS | {
     "sweep",
     "experiments",
     "plot",
+    "_page_style",
 }
 MAY_IMPORT["reproduce"] = {*MAY_IMPORT, ""} - {"_run"}
 MAY_IMPORT["cli"] = {*MAY_IMPORT, ""}

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 
-from .._types import Array, ArrayLike, Float, Int, Key
+from .._types import Array, ArrayLike, Float, Int, Key, ScalarLike
 from ..fields import AbstractField
 from ..matrices._checks import is_concrete
 from ._flow import check_start, divide, make_flow
@@ -55,8 +55,8 @@ def memory_capacity(
     num_steps: int | None = None,
     num_sequences: int = 1024,
     num_inputs: int | None = None,
-    amplitude: float = 1.0,
-    noise: float = 0.0,
+    amplitude: ScalarLike = 1.0,
+    noise: ScalarLike = 0.0,
     solver: diffrax.AbstractSolver | None = None,
 ) -> MemoryCapacity:
     r"""Measure the linear memory capacity of a driven network.

@@ -26,6 +26,9 @@ from ._score_against_delay import plot_score_against_delay
 from ._section import plot_section
 from ._spectrum import plot_spectrum
 from ._style import OKABE_ITO
+from ._sweep_facets import plot_sweep, plot_sweep_facets
+from ._sweep_lines import plot_sweep_lines
+from ._sweep_map import plot_sweep_map
 from ._time_series import plot_time_series
 from ._vector_field import plot_vector_field
 from ._work_precision import plot_work_precision
@@ -53,6 +56,10 @@ __all__ = [
     "plot_score_against_delay",
     "plot_section",
     "plot_spectrum",
+    "plot_sweep",
+    "plot_sweep_facets",
+    "plot_sweep_lines",
+    "plot_sweep_map",
     "plot_time_series",
     "plot_vector_field",
     "plot_work_precision",

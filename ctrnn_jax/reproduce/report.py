@@ -8,8 +8,8 @@ import platform
 from collections.abc import Iterable, Sequence
 from importlib import metadata
 
+from .._page_style import STYLE
 from ._claim import ClaimResult, Finding, Picture, Table, as_data_uri
-from ._report_style import STYLE
 
 _PACKAGES = ("jax", "jaxlib", "diffrax", "equinox", "optimistix", "optax", "numpy")
 

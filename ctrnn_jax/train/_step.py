@@ -65,7 +65,7 @@ def advance(
 
     def body(carry: tuple[PyTree, Array, Array]) -> tuple[PyTree, Array, Array]:
         dynamic, losses, index = carry
-        state, loss = _one_step(plan, eqx.combine(dynamic, static))
+        state, loss = one_step(plan, eqx.combine(dynamic, static))
         losses = losses.at[index].set(loss)
         return eqx.filter(state, eqx.is_array), losses, index + 1
 
@@ -74,7 +74,8 @@ def advance(
     return everywhere(eqx.combine(dynamic, static), plan.mesh), losses
 
 
-def _one_step(plan: Plan, state: State) -> tuple[State, Float[Array, ""]]:
+def one_step(plan: Plan, state: State) -> tuple[State, Float[Array, ""]]:
+    """Return the state after one step, or as it was if not finite, and the loss."""
     sample_key, loss_key = jr.split(jr.fold_in(plan.key, state.step))
     batch = plan.task.sample(plan.batch_size, key=sample_key)
     batch = share_out(batch, plan.mesh)

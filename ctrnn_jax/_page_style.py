@@ -1,4 +1,4 @@
-"""The report's style sheet: light and dark on screen, black on white in print."""
+"""The style sheet of our pages: light and dark on screen, black on white in print."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --paper: #ffffff; --soft: #f3f4f6;
