@@ -33,7 +33,7 @@ RESERVED = (
     "run_id",
     "chunk",
     "status",
-    "num_steps",
+    "steps_taken",
     "done",
     "attempts",
     "repeat",
