@@ -132,7 +132,7 @@ def _measures(dataset: Any) -> str:
     """Return a table of the range of every measure, and one of codes."""
     ranges, counts = [], []
     for name in map(str, dataset.data_vars):
-        if name in ("status", "steps_taken"):
+        if name in ("status", "num_steps"):
             continue
         if dataset[name].dtype.kind not in "biuf":
             continue

@@ -35,7 +35,7 @@ def draw_all(dataset: Any) -> list[Drawn]:
     """
     dataset = _thinned(dataset)
     names = [str(name) for name in dataset.data_vars]
-    wanted = [name for name in names if name not in ("status", "steps_taken")]
+    wanted = [name for name in names if name not in ("status", "num_steps")]
     if np.any(dataset["status"].values != DONE):
         wanted.insert(0, "status")
     pictures = []

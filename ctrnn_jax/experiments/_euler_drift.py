@@ -127,7 +127,7 @@ class EulerDrift(AbstractExperiment):
             return {
                 **blank(_measures(energy, settings, fixed), status),
                 "status": status,
-                "steps_taken": jnp.full(status.shape, fixed["num_steps"], jnp.int32),
+                "num_steps": jnp.full(status.shape, fixed["num_steps"], jnp.int32),
             }
 
         return run

@@ -170,7 +170,7 @@ def measure(
     return {
         **blank(found, status),
         "status": status,
-        "steps_taken": jnp.full(status.shape, steps, jnp.int32),
+        "num_steps": jnp.full(status.shape, steps, jnp.int32),
     }
 
 

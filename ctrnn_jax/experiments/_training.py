@@ -166,7 +166,7 @@ class Training(AbstractExperiment):
                 "train_loss": losses,
                 **blank(dict(scores), status),
                 "status": status,
-                "steps_taken": jnp.full(status.shape, steps, jnp.int32),
+                "num_steps": jnp.full(status.shape, steps, jnp.int32),
             }
 
         return run

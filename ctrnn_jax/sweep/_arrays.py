@@ -45,7 +45,7 @@ def create_arrays(folder: Path, plan: Plan) -> None:
     per_run(
         "status", "int8", STATUS.index("not run"), help="what became of it", **status
     )
-    per_run("steps_taken", "int32", -1, help="steps taken; -1 if not told")
+    per_run("num_steps", "int32", -1, help="steps taken; -1 if not told")
     chunks = len(plan.chunks)
     for name, dtype in (("done", "int8"), ("attempts", "int16")):
         # A file for each chunk, as several processes may write at once.

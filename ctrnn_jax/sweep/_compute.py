@@ -33,7 +33,7 @@ _SHARE = 0.9
 class ChunkResult:
     """The numbers of a chunk's runs, in its order.
 
-    - `columns`: by name, each leading with the runs; `status` and `steps_taken` too.
+    - `columns`: by name, each leading with the runs; `status` and `num_steps` too.
     - `reasons`: what was raised, by run id.
     """
 
@@ -205,7 +205,7 @@ class Computer:
             for item in self.plan.outputs.variables
         }
         columns["status"] = np.full(count, STATUS.index("not run"), np.int8)
-        columns["steps_taken"] = np.full(count, -1, np.int32)
+        columns["num_steps"] = np.full(count, -1, np.int32)
         return columns
 
 
@@ -223,7 +223,7 @@ def _batched(plan: Plan, bucket: Bucket) -> Any:
         found = {
             name: jnp.asarray(value) for name, value in run(settings, keys).items()
         }
-        status, steps_taken = found.pop("status", None), found.pop("steps_taken", None)
+        status, num_steps = found.pop("status", None), found.pop("num_steps", None)
         if status is None:
             finite = jnp.ones(keys.shape, bool)
             for value in found.values():
@@ -231,8 +231,8 @@ def _batched(plan: Plan, bucket: Bucket) -> Any:
                     finite &= jnp.isfinite(value).all(axis=tuple(range(1, value.ndim)))
             status = jnp.where(finite, DONE, NOT_FINITE)
         found["status"] = status.astype(jnp.int8)
-        if steps_taken is not None:
-            found["steps_taken"] = steps_taken.astype(jnp.int32)
+        if num_steps is not None:
+            found["num_steps"] = num_steps.astype(jnp.int32)
         return found
 
     return call

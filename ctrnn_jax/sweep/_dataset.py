@@ -55,7 +55,7 @@ def _dataset(store: Store, wanted: Sequence[str]) -> "xarray.Dataset":
     done = store.done()
     places, ids = _places(store, done)
     data: dict[str, Any] = {}
-    for name in (*wanted, "status", "steps_taken"):
+    for name in (*wanted, "status", "num_steps"):
         array = store.array(name)
         flat = np.full(
             (design.num_runs, *array.shape[1:]), array.fill_value, array.dtype

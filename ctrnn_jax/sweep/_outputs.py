@@ -169,7 +169,7 @@ def _check(
     found: dict[str, Variable],
 ) -> None:
     """Refuse results that the store or its reader could not tell apart."""
-    for name in ("status", "steps_taken"):
+    for name in ("status", "num_steps"):
         if name in shapes:
             shape, dtype = shapes.pop(name)
             if shape or dtype.kind not in "iu":
@@ -178,7 +178,7 @@ def _check(
                     f"{dtype} of shape {shape}."
                 )
     for name in declared:
-        if name not in shapes and name not in ("status", "steps_taken"):
+        if name not in shapes and name not in ("status", "num_steps"):
             raise SpecificationError(
                 f"{experiment.name} declares {name} and does not return it; it returns "
                 f"{', '.join(shapes)}.{nearest(name, shapes)}"

@@ -33,7 +33,7 @@ RESERVED = (
     "run_id",
     "chunk",
     "status",
-    "steps_taken",
+    "num_steps",
     "done",
     "attempts",
     "repeat",

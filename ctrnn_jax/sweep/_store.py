@@ -49,7 +49,7 @@ class Store:
     def columns(self) -> tuple[str, ...]:
         """Names of all arrays that lead with the runs."""
         axes = [name for item in self.manifest["dimensions"] for name in item["axes"]]
-        return ("run_id", *axes, *self.manifest["variables"], "status", "steps_taken")
+        return ("run_id", *axes, *self.manifest["variables"], "status", "num_steps")
 
     def design(self) -> Design:
         """Return the design, with the axes that were written at the start."""

@@ -30,7 +30,7 @@ def to_frame(
 
     **Returns:** a `pandas.DataFrame` with the run ids as index, the axes, the results
     (one column for each number of a result, as `exponents[0]`), `status` as text and
-    `steps_taken`.
+    `num_steps`.
     """
     pandas = load("pandas")
     opened = Store(Path(store))

@@ -72,7 +72,7 @@ def test_a_sweep_from_a_file_to_a_table(ctrnn, spec, tmp_path):
     assert ctrnn("sweep", "verify", store) == 0
     assert ctrnn("sweep", "export", store, tmp_path / "out.csv") == 0
     lines = (tmp_path / "out.csv").read_text().splitlines()
-    assert lines[0] == "run_id,leak,scale,rest,status,steps_taken"
+    assert lines[0] == "run_id,leak,scale,rest,status,num_steps"
     assert len(lines) == 51
     # Again, it has nothing to do.
     assert ctrnn("sweep", "run", spec, "--store", store) == 0

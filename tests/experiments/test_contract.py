@@ -63,7 +63,7 @@ def test_outputs_are_those_declared_with_the_dimensions_and_coordinates_said(nam
     declared = {output.name: output for output in experiment.outputs}
     assert found["status"].dtype == np.int8
     np.testing.assert_array_equal(found["status"], 0)
-    assert found.keys() - {"status", "steps_taken"} == declared.keys()
+    assert found.keys() - {"status", "num_steps"} == declared.keys()
     for key in declared:
         output = declared[key]
         shape = found[key].shape

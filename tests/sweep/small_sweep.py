@@ -65,7 +65,7 @@ class Chain(AbstractExperiment):
                 "top": links.max(),
                 "links": links,
                 "status": jnp.where(settings["steps"] > 90, 1, 0),
-                "steps_taken": settings["steps"],
+                "num_steps": settings["steps"],
             }
 
         return jax.vmap(one)

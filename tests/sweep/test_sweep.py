@@ -62,7 +62,7 @@ def test_the_dataset_is_labelled():
     expected = (found.steps > 90).astype("int8").broadcast_like(found.status)
     np.testing.assert_array_equal(found.status, expected)
     np.testing.assert_array_equal(
-        found.steps_taken, found.steps.broadcast_like(found.steps_taken)
+        found.num_steps, found.steps.broadcast_like(found.num_steps)
     )
 
 
@@ -215,6 +215,6 @@ def test_what_cannot_be_run_is_refused_with_the_mend(fn, grid, options, message)
 def test_results_are_chosen_by_name(tmp_path):
     sweep(wave, WAVE_GRID, store=tmp_path / "s.zarr")
     found = open_sweep(tmp_path / "s.zarr", names=["level"])
-    assert {*found.data_vars} == {"level", "status", "steps_taken"}
+    assert {*found.data_vars} == {"level", "status", "num_steps"}
     with pytest.raises(SpecificationError, match='Did you mean "level"'):
         open_sweep(tmp_path / "s.zarr", names=["levl"])
