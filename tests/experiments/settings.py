@@ -56,7 +56,9 @@ def is_static(parameter):
 
 def fixed_of(name, **chosen):
     """Return all static parameters."""
-    defaults = {p.name: p.default for p in EXPERIMENTS[name].parameters if is_static(p)}
+    parameters = EXPERIMENTS[name].parameters
+    assert chosen.keys() <= {p.name for p in parameters}
+    defaults = {p.name: p.default for p in parameters if is_static(p)}
     return defaults | SMALL[name] | chosen
 
 

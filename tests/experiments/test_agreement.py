@@ -94,7 +94,7 @@ def test_the_period_of_two_neurons_is_the_complete_elliptic_integral():
         "oscillation", 3, initial_amplitude=amplitudes, scale=[1.0, 1.0, 2.0]
     )
     settings |= {name: jnp.zeros(3) for name in ("leak", "gain")}
-    found = run("oscillation", settings, keys_of(3), num_steps=3000, **ABSENT)
+    found = run("oscillation", settings, keys_of(3), steps=3000, **ABSENT)
     for lane in range(3):
         model, y0 = network_of("oscillation", settings, keys_of(3), lane)
         level = np.sum(np.log(np.cosh(np.asarray(y0))))
@@ -112,7 +112,7 @@ def test_motion_tells_dying_growing_and_resting_networks_apart():
         gain=[0.0, 0.0, 0.0, 0.005, 0.0],
         initial_amplitude=[1.0, 1.0, 1.0, 0.01, 0.0],
     )
-    found = run("oscillation", settings, keys_of(5), num_steps=3000)
+    found = run("oscillation", settings, keys_of(5), steps=3000)
     names = [MOTIONS[code] for code in found["motion"]]
     assert names == ["sustained", "dying", "at rest", "growing", "at rest"]
     # Near the origin the pair is linear, and its amplitude e^(gain t).
