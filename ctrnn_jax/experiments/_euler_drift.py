@@ -35,7 +35,7 @@ def _steps(fixed: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _counts(fixed: Mapping[str, Any]) -> np.ndarray:
-    every = fixed["num_steps"] // fixed["num_samples"]
+    every = fixed["steps"] // fixed["num_samples"]
     return every * np.arange(fixed["num_samples"] + 1)
 
 
@@ -74,11 +74,11 @@ class EulerDrift(AbstractExperiment):
             choices=tuple(SOLVERS),
         ),
         Parameter("dt0", 0.1, "step h (units of tau)", low=0.0, open=("low",)),
-        Parameter("num_steps", 10_000, "steps of a run", static=True, low=2),
+        Parameter("steps", 10_000, "steps of a run", static=True, low=2),
         Parameter(
             "num_samples",
             50,
-            "energies kept of a run, evenly spaced; divides num_steps",
+            "energies kept of a run, evenly spaced; divides steps",
             static=True,
             low=2,
         ),
@@ -93,13 +93,13 @@ class EulerDrift(AbstractExperiment):
     def build(self, fixed: Mapping[str, Any]) -> BatchedRun:
         """Return what runs a batch.
 
-        **Raises:** `ValueError` unless `num_samples` divides `num_steps`.
+        **Raises:** `ValueError` unless `num_samples` divides `steps`.
         """
         fixed = {**fixed, **_ABSENT}
-        if fixed["num_steps"] % fixed["num_samples"]:
+        if fixed["steps"] % fixed["num_samples"]:
             raise ValueError(
-                f"num_samples = {fixed['num_samples']} must divide num_steps = "
-                f"{fixed['num_steps']}; choose a divisor."
+                f"num_samples = {fixed['num_samples']} must divide steps = "
+                f"{fixed['steps']}; choose a divisor."
             )
 
         def run(settings: Mapping[str, Array], keys: Array) -> dict[str, Array]:
@@ -127,7 +127,7 @@ class EulerDrift(AbstractExperiment):
             return {
                 **blank(_measures(energy, settings, fixed), status),
                 "status": status,
-                "num_steps": jnp.full(status.shape, fixed["num_steps"], jnp.int32),
+                "num_steps": jnp.full(status.shape, fixed["steps"], jnp.int32),
             }
 
         return run

@@ -48,7 +48,7 @@ class Oscillation(AbstractExperiment):
     """A random network left to itself: its period, amplitude, drift and fate.
 
     Every run draws W, b and the initial state from its key (see the parameters), and
-    takes `num_steps` constant steps in one compiled call for all runs. Nothing is kept
+    takes `steps` constant steps in one compiled call for all runs. Nothing is kept
     along the way but what the measures need.
 
     With `classify="chaos"` a tangent pass adds MEGNO, the largest exponent and the
@@ -63,7 +63,7 @@ class Oscillation(AbstractExperiment):
         *NETWORK,
         solver_parameter(),
         DT0,
-        Parameter("num_steps", 1000, "steps of a run", static=True, low=8),
+        Parameter("steps", 1000, "steps of a run", static=True, low=8),
         Parameter("transient", 0, "steps before the record begins", static=True, low=0),
         Parameter(
             "energy_every",
@@ -114,10 +114,10 @@ class Oscillation(AbstractExperiment):
         solver that can follow tangent vectors.
         """
         fixed = dict(fixed)
-        steps, transient = fixed["num_steps"], fixed["transient"]
+        steps, transient = fixed["steps"], fixed["transient"]
         if transient > steps - 8:
             raise ValueError(
-                f"transient = {transient} leaves less than 8 of num_steps = {steps} "
+                f"transient = {transient} leaves less than 8 of steps = {steps} "
                 "steps; reduce it."
             )
         if fixed["classify"] != "amplitude" and fixed["solver"] not in EXPLICIT:
@@ -137,7 +137,7 @@ def measure(
     models: AbstractField, starts: Array, fixed: Mapping[str, Any], impossible: Array
 ) -> dict[str, Array]:
     """Return the outputs for models and states that lead with the runs."""
-    steps, transient, dt = fixed["num_steps"], fixed["transient"], fixed["dt0"]
+    steps, transient, dt = fixed["steps"], fixed["transient"], fixed["dt0"]
     solver = SOLVERS[fixed["solver"]]
     solution = simulate_ensemble(
         models,
@@ -176,7 +176,7 @@ def measure(
 
 def reductions(fixed: Mapping[str, Any]) -> dict[str, PyTree]:
     """Return what is measured along the way."""
-    steps, transient = fixed["num_steps"], fixed["transient"]
+    steps, transient = fixed["steps"], fixed["transient"]
     found: dict[str, PyTree] = {
         "maxima": Maxima(transient),
         "ranges": HalfRanges(transient, (transient + steps) // 2),
@@ -207,7 +207,7 @@ def _motion(
 def _told_by_tangents(
     models: AbstractField, starts: Array, fixed: Mapping[str, Any]
 ) -> dict[str, Array]:
-    steps, transient, dt = fixed["num_steps"], fixed["transient"], fixed["dt0"]
+    steps, transient, dt = fixed["steps"], fixed["transient"], fixed["dt0"]
     options: dict[str, Any] = {
         "dt0": dt,
         "duration": (steps - transient) * dt,

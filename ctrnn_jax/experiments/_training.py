@@ -23,7 +23,7 @@ from ._outcome import DONE, NOT_FINITE, blank
 
 
 def _steps(fixed: Mapping[str, Any]) -> Mapping[str, Any]:
-    every = fixed["num_steps"] // fixed["num_points"]
+    every = fixed["steps"] // fixed["num_points"]
     return {"step": every * np.arange(1, fixed["num_points"] + 1)}
 
 
@@ -51,12 +51,12 @@ class Training(AbstractExperiment):
         Parameter("delay", 10, "silent samples of the task", static=True, low=1),
         Parameter("num_symbols", 4, "symbols of the task", static=True, low=2),
         Parameter("num_kept", 3, "symbols to be kept", static=True, low=1),
-        Parameter("num_steps", 500, "optimiser steps", static=True, low=1),
+        Parameter("steps", 500, "optimiser steps", static=True, low=1),
         Parameter("batch_size", 32, "sequences of a step", static=True, low=1),
         Parameter(
             "num_points",
             50,
-            "losses kept, each the mean of the steps since the last; divides num_steps",
+            "losses kept, each the mean of the steps since the last; divides steps",
             static=True,
             low=1,
         ),
@@ -86,14 +86,13 @@ class Training(AbstractExperiment):
     def build(self, fixed: Mapping[str, Any]) -> BatchedRun:
         """Return what runs a batch.
 
-        **Raises:** `ValueError` unless `num_points` divides `num_steps`.
+        **Raises:** `ValueError` unless `num_points` divides `steps`.
         """
         fixed = dict(fixed)
-        steps, points = fixed["num_steps"], fixed["num_points"]
+        steps, points = fixed["steps"], fixed["num_points"]
         if steps % points:
             raise ValueError(
-                f"num_points = {points} must divide num_steps = {steps}; choose a "
-                "divisor."
+                f"num_points = {points} must divide steps = {steps}; choose a divisor."
             )
         task = CopyMemory(
             fixed["delay"],

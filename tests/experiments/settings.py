@@ -11,8 +11,8 @@ import numpy as np
 from ctrnn_jax.experiments import EXPERIMENTS
 
 SMALL = {
-    "oscillation": {"num_steps": 300, "transient": 40},
-    "euler-drift": {"num_steps": 300, "num_samples": 6},
+    "oscillation": {"steps": 300, "transient": 40},
+    "euler-drift": {"steps": 300, "num_samples": 6},
     "lyapunov": {
         "num_neurons": 3,
         "duration": 20.0,
@@ -25,7 +25,7 @@ SMALL = {
         "num_neurons": 5,
         "delay": 2,
         "num_kept": 1,
-        "num_steps": 20,
+        "steps": 20,
         "num_points": 5,
         "batch_size": 4,
     },
@@ -56,7 +56,9 @@ def is_static(parameter):
 
 def fixed_of(name, **chosen):
     """Return all static parameters."""
-    defaults = {p.name: p.default for p in EXPERIMENTS[name].parameters if is_static(p)}
+    parameters = EXPERIMENTS[name].parameters
+    assert chosen.keys() <= {p.name for p in parameters}
+    defaults = {p.name: p.default for p in parameters if is_static(p)}
     return defaults | SMALL[name] | chosen
 
 

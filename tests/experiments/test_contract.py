@@ -17,6 +17,7 @@ from settings import (
 )
 
 from ctrnn_jax.experiments import EXPERIMENTS
+from ctrnn_jax.sweep import SpecificationError, read_spec
 
 BATCH = 5
 NAMES = [*EXPERIMENTS]
@@ -140,3 +141,22 @@ def test_dtype_is_that_of_the_settings():
     )
     assert shapes["period"].dtype == jnp.float32
     assert shapes["energy_drift"].dtype == jnp.float32
+
+
+def _bounded():
+    for name, experiment in EXPERIMENTS.items():
+        for p in experiment.parameters:
+            if p.low is not None:
+                beyond = p.low if "low" in p.open else p.low - 1
+                yield pytest.param(name, p.name, type(p.default)(beyond), id=p.name)
+            if p.high is not None:
+                yield pytest.param(name, p.name, p.high + 1, id=p.name)
+            if p.choices:
+                yield pytest.param(name, p.name, "none of them", id=p.name)
+
+
+@pytest.mark.parametrize(("name", "parameter", "value"), [*_bounded()])
+def test_a_value_out_of_bounds_is_refused_by_a_specification(name, parameter, value):
+    specification = read_spec({"grid": {parameter: [value]}})
+    with pytest.raises(SpecificationError, match=parameter):
+        specification.design(EXPERIMENTS[name])
