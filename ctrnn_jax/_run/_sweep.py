@@ -32,6 +32,7 @@ from ._limits import show_bytes
 from ._report import Report
 from ._sweep_experiments import files_of, find_experiment, list_experiments, set_up_jax
 from ._sweep_progress import show_progress, show_time
+from ._sweep_views import plot_store, write_page
 
 
 def run_command(name: str, arguments: argparse.Namespace) -> int:
@@ -46,6 +47,8 @@ def run_command(name: str, arguments: argparse.Namespace) -> int:
         "verify": _verify,
         "repair": _repair,
         "export": _export,
+        "plot": plot_store,
+        "page": write_page,
     }
     try:
         return commands[name](arguments, Report(quiet=arguments.quiet))

@@ -11,7 +11,7 @@ from . import _help
 def add_sweep_commands(
     parser: argparse.ArgumentParser, common: argparse.ArgumentParser
 ) -> None:
-    """Add `run`, `list`, `status`, `verify`, `repair` and `export`."""
+    """Add `run`, `list`, `status`, `plot`, `page`, `verify`, `repair` and `export`."""
     commands = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     def add(name: str, summary: str, *, store: bool = True) -> Any:
@@ -43,6 +43,27 @@ def add_sweep_commands(
     )  # fmt: skip
     repair.add_argument("--experiment", help="where it is now, if it has moved")
     _add_accept(repair)
+    plot = add("plot", "draw a result over one, two or three axes")
+    plot.add_argument("variable", help="a result, or status")
+    for name, what in (
+        ("x", "axis along the figure; default: the first that varies"),
+        ("y", "second axis, of a map"),
+        ("lines", "axis with a line for each value, instead of a map"),
+        ("facet", "axis with a panel for each value"),
+    ):
+        plot.add_argument(f"--{name}", metavar="AXIS", help=what)
+    plot.add_argument(
+        "--at", action="append", default=[], metavar="AXIS=VALUE",
+        help="fix an axis at its nearest value; may be given again",
+    )  # fmt: skip
+    plot.add_argument(
+        "--out", type=Path, metavar="FILE",
+        help="it ends with .png, .pdf or .svg; default: beside the store",
+    )  # fmt: skip
+    page = add("page", "write a summary as one HTML file")
+    page.add_argument(
+        "--out", type=Path, metavar="FILE.html", help="default: beside the store"
+    )
     export = add("export", "write the results for another program")
     export.add_argument("file", type=Path, help="it ends with .nc, .parquet or .csv")
     export.add_argument(
