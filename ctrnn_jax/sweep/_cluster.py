@@ -146,7 +146,8 @@ def run_remote_chunk(
         # The worker that wrote it was killed before it could say so.
         status = store.read("status", chunk)
     else:
-        result = computer.chunk(chunk, store.begin(chunk))
+        store.begin(chunk)
+        result = computer.chunk(chunk)
         save(plan, store, chunk, result)
         notes, computer.notes = computer.notes, notes
         status = result.columns["status"]
