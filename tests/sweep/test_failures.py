@@ -162,3 +162,38 @@ def test_a_call_that_would_not_fit_is_not_even_tried(monkeypatch):
     assert notes
     monkeypatch.undo()
     assert same(found, sweep(large, grid))
+
+
+def test_a_chunk_that_was_begun_often_is_run_as_at_first(tmp_path):
+    # A compiler rounds smaller calls otherwise: no interruption may change their size.
+    path = tmp_path / "s.zarr"
+    sweep(wave, WAVE_GRID, store=path, shard=(2, 2), chunk_size=16)
+    for _ in range(4):
+        Store(path).begin(0)
+    sizes, call = [], Computer._call
+
+    def noted(self, bucket, batch, ids):
+        sizes.append(batch)
+        return call(self, bucket, batch, ids)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Computer, "_call", noted)
+        sweep(wave, WAVE_GRID, store=path, chunk_size=16)
+    assert sizes == [16, 16]
+
+
+def test_runs_keep_their_places_while_the_one_that_raises_is_sought():
+    seen, call = [], Computer._call
+
+    def noted(self, bucket, batch, ids):
+        seen.append(ids.tolist())
+        return call(self, bucket, batch, ids)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Computer, "_call", noted)
+        sweep(_raising(5.0), RUNS)
+    assert seen[:3] == [
+        [0, 1, 2, 3, 4, 5, 6, 7],
+        [0, 1, 2, 3, 0, 0, 0, 0],
+        [4, 4, 4, 4, 4, 5, 6, 7],
+    ]
