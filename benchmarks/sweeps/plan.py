@@ -118,8 +118,8 @@ def render(rows: list[dict]) -> str:
         "# 10^8 runs on 100 GPUs, simulated",
         "",
         "By `python -m benchmarks.sweeps.plan`; its assumptions are in its source.",
-        "Efficiency is the time that 100 GPUs need to compute and nothing else, over the",
-        "time from the start of the job to the last file.",
+        "Efficiency is the time that 100 GPUs need for computing alone, over the time",
+        "from the start of the job to the last file.",
         "",
         "| experiment | runs a chunk | a chunk takes | chunks | lost | in all "
         "| efficiency |",

@@ -1,5 +1,6 @@
 """Run chunks on a Dask cluster: workers write, and only tell what became of it."""
 
+import dataclasses
 import logging
 import os
 import uuid
@@ -129,6 +130,7 @@ def _task(plan: Plan, store: Store, accept: Sequence[str]) -> dict[str, Any]:
         "store": str(store.path.resolve()),
         "experiment": experiment,
         "x64": store.manifest["x64"],
+        "batch_size": plan.batch_size,
         "accept": tuple(accept),
     }
 
@@ -146,7 +148,8 @@ def run_remote_chunk(
         # The worker that wrote it was killed before it could say so.
         status = store.read("status", chunk)
     else:
-        result = computer.chunk(chunk, store.begin(chunk))
+        store.begin(chunk)
+        result = computer.chunk(chunk)
         save(plan, store, chunk, result)
         notes, computer.notes = computer.notes, notes
         status = result.columns["status"]
@@ -160,6 +163,7 @@ def _session(task: dict[str, Any]) -> tuple[Plan, Store, Computer]:
         jax.config.update("jax_enable_x64", task["x64"])
         store = Store(Path(task["store"]))
         plan = rebuild_plan(store, task["experiment"], task["accept"])
+        plan = dataclasses.replace(plan, batch_size=task["batch_size"])
         _sessions[token] = plan, store, Computer(plan)
     return _sessions[token]
 
@@ -178,7 +182,7 @@ def _connected(cluster: Any, distributed: Any) -> Iterator[Any]:
                     n_workers=_count(cluster),
                     threads_per_worker=1,
                     processes=True,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",
                     # JAX's memory is not Dask's to manage.
                     memory_limit=None,
                     silence_logs=logging.CRITICAL,

@@ -64,49 +64,55 @@ class Computer:
             self._everywhere = NamedSharding(mesh, PartitionSpec())
         self._programs: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self._errors: dict[int, Exception] = dict(plan.outputs.errors)
-        self._batches: dict[int, int] = {}
+        self._lanes: dict[int, int] = {}
         self.notes: list[str] = []
 
-    def batch(self, bucket: int) -> int:
-        """Return the runs of a call for a bucket, a multiple of the devices."""
-        most = self.plan.order.buckets[bucket].num_runs
-        wanted = self._batches.get(bucket, min(self.plan.batch_size, most))
-        return self._even(wanted)
+    def lanes(self, bucket: int) -> int:
+        """Return the runs that a device computes at once for a bucket.
 
-    def chunk(self, index: int, attempts: int = 1) -> ChunkResult:
-        """Compute a chunk.
-
-        **Arguments:**
-
-        - `index`: which.
-        - `attempts`: how often it was begun. From the third on calls get smaller, in
-          case the machine runs out of memory without a word.
+        They depend on the plan alone, as a compiler may round otherwise for another
+        number of them; devices only decide how many such blocks are done at a time.
         """
+        most = self.plan.order.buckets[bucket].num_runs
+        # A batch of one lane is compiled to other operations altogether.
+        return self._lanes.get(bucket, max(min(self.plan.batch_size, most), 2))
+
+    def batch(self, bucket: int) -> int:
+        """Return the runs of a call for a bucket."""
+        return self.lanes(bucket) * len(self.devices)
+
+    def chunk(self, index: int) -> ChunkResult:
+        """Compute a chunk."""
         ids = self.plan.ids(index)
         bucket = int(self.plan.chunks.owners[index])
-        result = ChunkResult(self._blank(len(ids)))
-        cap = self._even(max(self.batch(bucket) >> max(attempts - 2, 0), 2))
-        first = 0
-        while first < len(ids):
-            batch = min(self.batch(bucket), cap)
+        while True:
+            result = ChunkResult(self._blank(len(ids)))
+            if self._fill(result, bucket, ids):
+                return result
+            # All of a chunk with calls of one size.
+            before = self.lanes(bucket)
+            self._lanes[bucket] = max(before // 2, 2)
+            self.notes.append(
+                f"out of memory with {before} runs a device; going on with "
+                f"{self.lanes(bucket)}"
+            )
+
+    def _fill(self, result: ChunkResult, bucket: int, ids: np.ndarray) -> bool:
+        """Compute runs call by call; and return whether they all did fit."""
+        batch = self.batch(bucket)
+        for first in range(0, len(ids), batch):
             part = ids[first : first + batch]
             try:
                 found = self._attempt(bucket, batch, part, result.reasons)
             except OutOfMemoryError as error:
-                if batch > self._smallest:
-                    self._batches[bucket] = max(batch // 2, 2)
-                    self.notes.append(
-                        f"out of memory with {batch} runs a call; going on with "
-                        f"{self.batch(bucket)}"
-                    )
-                    continue
+                if self.lanes(bucket) > 2:
+                    return False
                 found = self._blank(len(part))
                 found["status"][:] = OUT_OF_MEMORY
                 result.reasons |= dict.fromkeys(part.tolist(), _reason(error))
             for name, values in found.items():
                 _put(result.columns[name], first, values[: len(part)])
-            first += batch
-        return result
+        return True
 
     def compile(self, bucket: int, batch: int) -> Any:
         """Return the compiled call of a bucket for a size of batch."""
@@ -129,16 +135,6 @@ class Computer:
                 self._programs.popitem(last=False)
         self._programs.move_to_end(place)
         return self._programs[place]
-
-    @property
-    def _smallest(self) -> int:
-        return self._even(2)
-
-    def _even(self, batch: int) -> int:
-        """Return a batch that gives every device as many runs, two at least."""
-        # A batch of one lane is compiled to other operations and so to other bits.
-        count = len(self.devices)
-        return max(-(-batch // count), 2) * count
 
     def _attempt(
         self, bucket: int, batch: int, ids: np.ndarray, reasons: dict[int, str]
@@ -166,14 +162,17 @@ class Computer:
             for start, end in ((first, middle), (middle, last)):
                 budget[0] -= 1
                 try:
-                    found = self._call(bucket, batch, ids[start:end])
+                    # In their own places, where a compiler rounds as it did before.
+                    chosen = np.full_like(ids, ids[start])
+                    chosen[start:end] = ids[start:end]
+                    found = self._call(bucket, batch, chosen)
                 except Exception as error:
                     if _is_memory(error):
                         raise OutOfMemoryError(str(error)) from error
                     search(start, end, error)
                 else:
                     for name, values in found.items():
-                        _put(blank[name], start, values[: end - start])
+                        _put(blank[name], start, values[start:end])
 
         search(0, len(ids), failure)
         return blank

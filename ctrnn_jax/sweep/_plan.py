@@ -28,7 +28,8 @@ class Plan:
     - `spec`, `design`, `experiment`: what is to be run.
     - `order`, `chunks`: in which order, and what is computed and stored together.
     - `outputs`: what comes out.
-    - `batch_size`: runs of one compiled call, at most.
+    - `batch_size`: runs that a device computes at once, at most.
+    - `chose_batch`: whether that was chosen for this machine, and not asked for.
     - `key_data`, `key_impl`: the root of all runs' keys.
     """
 
@@ -39,6 +40,7 @@ class Plan:
     chunks: Chunks
     outputs: Outputs
     batch_size: int
+    chose_batch: bool
     key_data: np.ndarray
     key_impl: str
 
@@ -115,7 +117,8 @@ def make_plan(
         order=order,
         chunks=cut(order, chunk_size),
         outputs=outputs,
-        batch_size=min(batch_size or chunk_size, chunk_size),
+        batch_size=min(batch_size or _share(chunk_size), chunk_size),
+        chose_batch=batch_size is None,
         key_data=np.asarray(jr.key_data(key)),
         key_impl=str(jr.key_impl(key)),
     )
@@ -129,6 +132,11 @@ def _check_precision(spec: Specification) -> None:
             f'jax.config.update("jax_enable_x64", {given == "float64"}) first, or '
             "leave dtype out."
         )
+
+
+def _share(chunk_size: int) -> int:
+    """Return the part of a chunk that each device of this machine gets."""
+    return max(-(-chunk_size // jax.local_device_count()), 2)
 
 
 def _size(name: str, given: int | None, spec: Specification) -> int | None:

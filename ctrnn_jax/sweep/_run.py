@@ -45,7 +45,8 @@ def run_chunks(
     # One thread writes, so that chunks are marked in the order they were computed.
     with ThreadPoolExecutor(1, "ctrnn-sweep-writer") as writer:
         for chunk in chunks:
-            result = computer.chunk(chunk, store.begin(chunk))
+            store.begin(chunk)
+            result = computer.chunk(chunk)
             settle()
             pending = (writer.submit(save, plan, store, chunk, result), result)
         settle()

@@ -219,6 +219,8 @@ def prepare(
             f"{path} is there and is no store of a sweep; choose another place."
         )
     store = Store(path)
+    if plan.chose_batch:
+        here["batch_size"] = store.manifest["batch_size"]
     check_same(store.manifest, here, path, accept)
     return store
 

@@ -1,5 +1,6 @@
 """The entry point: a function or experiment, a grid, a labelled dataset."""
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -54,7 +55,8 @@ def sweep(
       the tables `sweep`, `grid`, `zip`, `random`, `sobol`, `fixed`, or as the path of a
       TOML file.
     - `store`: a folder for the results; without one they are kept in memory only.
-    - `batch_size`: runs of one compiled call. By default a chunk.
+    - `batch_size`: runs that one device computes at once. By default a chunk, shared
+      out over the devices there are when the store is made.
     - `chunk_size`: runs that are stored together. By default chosen from the number of
       runs and what they return.
     - `key`: root of all keys; by default `jax.random.key` of the specification's seed.
@@ -96,8 +98,7 @@ def sweep(
     if store is None:
         with tempfile.TemporaryDirectory(prefix="ctrnn-sweep-") as folder:
             place = Path(folder) / "sweep.zarr"
-            opened = prepare(place, plan)
-            run_chunks(plan, opened, missing_chunks(opened), progress=progress)
+            execute(plan, place, progress=progress)
             return open_sweep(place)
     execute(
         plan,
@@ -124,6 +125,9 @@ def execute(
 ) -> Store:
     """Run what is missing in the store of a plan, as `sweep` does, and return it."""
     store = prepare(path, plan, fresh=fresh, accept=accept)
+    if plan.chose_batch:
+        # As when the store was made, whatever devices there are now.
+        plan = dataclasses.replace(plan, batch_size=store.manifest["batch_size"])
     with store.writer(shard):
         chunks = missing_chunks(store, shard)
         if cluster is None:

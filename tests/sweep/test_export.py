@@ -114,7 +114,7 @@ jax.config.update("jax_enable_x64", True)
 assert len(jax.local_devices()) == int(sys.argv[1])
 from small_sweep import WAVE_GRID, wave
 from ctrnn_jax.sweep import sweep
-found = sweep(wave, WAVE_GRID, chunk_size=12)
+found = sweep(wave, WAVE_GRID, chunk_size=12, batch_size=4)
 print(found.level.values.tobytes().hex(), found.series.values.tobytes().hex())
 """
     bits = set()

@@ -126,9 +126,9 @@ def test_out_of_memory_halves_the_batch_and_changes_no_bit(small_machine):
     found = sweep(wave, WAVE_GRID, chunk_size=20, progress=seen.append)
     notes = [note for item in seen for note in item.notes]
     assert [note.split("memory with ")[1] for note in notes] == [
-        "20 runs a call; going on with 10",
-        "10 runs a call; going on with 5",
-        "5 runs a call; going on with 2",
+        "20 runs a device; going on with 10",
+        "10 runs a device; going on with 5",
+        "5 runs a device; going on with 2",
     ]
     small_machine[0] = 100
     assert same(found, sweep(wave, WAVE_GRID, chunk_size=20))
@@ -164,13 +164,12 @@ def test_a_call_that_would_not_fit_is_not_even_tried(monkeypatch):
     assert same(found, sweep(large, grid))
 
 
-def test_a_chunk_that_was_begun_often_is_tried_in_smaller_calls(tmp_path):
-    # As after the system has killed the process for its memory.
+def test_a_chunk_that_was_begun_often_is_run_as_at_first(tmp_path):
+    # A compiler rounds smaller calls otherwise: no interruption may change their size.
     path = tmp_path / "s.zarr"
     sweep(wave, WAVE_GRID, store=path, shard=(2, 2), chunk_size=16)
-    store = Store(path)
     for _ in range(4):
-        store.begin(0)
+        Store(path).begin(0)
     sizes, call = [], Computer._call
 
     def noted(self, bucket, batch, ids):
@@ -179,6 +178,22 @@ def test_a_chunk_that_was_begun_often_is_tried_in_smaller_calls(tmp_path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Computer, "_call", noted)
-        found = sweep(wave, WAVE_GRID, store=path, chunk_size=16)
-    assert sizes == [2] * 8 + [16]
-    assert same(found, sweep(wave, WAVE_GRID))
+        sweep(wave, WAVE_GRID, store=path, chunk_size=16)
+    assert sizes == [16, 16]
+
+
+def test_runs_keep_their_places_while_the_one_that_raises_is_sought():
+    seen, call = [], Computer._call
+
+    def noted(self, bucket, batch, ids):
+        seen.append(ids.tolist())
+        return call(self, bucket, batch, ids)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Computer, "_call", noted)
+        sweep(_raising(5.0), RUNS)
+    assert seen[:3] == [
+        [0, 1, 2, 3, 4, 5, 6, 7],
+        [0, 1, 2, 3, 0, 0, 0, 0],
+        [4, 4, 4, 4, 4, 5, 6, 7],
+    ]
