@@ -157,7 +157,7 @@ def measure(runs: int) -> dict[str, Any]:
             note("joblib, two runs a task", seconds, 2 * len(pairs))
         with (
             LocalCluster(
-                n_workers=2, threads_per_worker=1, dashboard_address=None
+                n_workers=2, threads_per_worker=1, dashboard_address=":0"
             ) as cluster,
             Client(cluster) as client,
         ):
@@ -204,10 +204,12 @@ Written by `python -m benchmarks.sweeps.overhead`; do not edit.
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer runs, no file")
     parser.add_argument("--output", type=Path, default=TABLE.parent)
     arguments = parser.parse_args()
+    # One device a core, as the command line has it: for the bare call too.
+    jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
     runs = QUICK_RUNS if arguments.quick else RUNS
     versions = describe_versions()
     names = ("python", "jax", "numpy")

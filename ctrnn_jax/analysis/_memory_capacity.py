@@ -122,7 +122,9 @@ def memory_capacity(
             raise ValueError(f"{name} must be finite and not negative, got {value}.")
     shape = (num_steps, channels, num_sequences)
     drive_key, noise_key, shuffle_key = jr.split(key, 3)
-    inputs = amplitude * jr.normal(drive_key, shape, state.dtype)
+    inputs = jnp.asarray(amplitude, state.dtype) * jr.normal(
+        drive_key, shape, state.dtype
+    )
     states = _drive(field, state, inputs, dt, count, solver)
     added = noise * jr.normal(noise_key, states.shape, state.dtype)
     return _measure(states, added, inputs[-num_delays:][::-1], shuffle_key)

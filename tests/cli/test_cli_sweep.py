@@ -219,3 +219,50 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "50 of 50 done" in done.stdout
+
+
+def test_results_are_drawn_and_gathered_on_a_page(ctrnn, spec, tmp_path):
+    store = tmp_path / "out.zarr"
+    assert ctrnn("sweep", "run", spec, "--store", store) == 0
+    assert ctrnn("sweep", "plot", store, "rest") == 0
+    assert (tmp_path / "out_rest.png").read_bytes()[:4] == b"\x89PNG"
+    curve = tmp_path / "figures" / "curve.svg"
+    assert (
+        ctrnn(
+            "sweep",
+            "plot",
+            store,
+            "rest",
+            "--x",
+            "leak",
+            "--at",
+            "scale=2",
+            "--out",
+            curve,
+        )
+        == 0
+    )
+    assert "<svg" in curve.read_text()
+    assert ctrnn("sweep", "page", store) == 0
+    page = (tmp_path / "out.html").read_text()
+    assert "decay" in page
+    assert "50 of 50 runs are done" in re.sub("<[^>]+>", "", page)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "there are rest"),
+        (["rest", "--x", "leek"], "leek"),
+        (["rest", "--at", "scale"], "NAME=VALUE"),
+        (["rest", "--at", "gain=1"], "no axis 'gain'"),
+        (["rest", "--at", "scale=big"], "scale is a number"),
+        (["rest", "--out", "figure.gif"], "must end with .png, .pdf, .svg"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(ctrnn, spec, tmp_path, arguments, message):
+    store = tmp_path / "out.zarr"
+    assert ctrnn("sweep", "run", spec, "--store", store) == 0
+    assert ctrnn("sweep", "plot", store, *arguments) == 2
+    assert message in ctrnn.stderr
+    assert len(ctrnn.stderr.strip().splitlines()) == 1
