@@ -30,6 +30,9 @@ class Forecast(AbstractTask):
     - `heard`, `horizon`: samples of a training sequence. By default as many are
       foretold as the validation stretch has, and twice as many heard; at least one
       season is.
+    - `refitted`: train on the validation stretch too, for a last training, when all
+      has been chosen; the numbers stay as they are scaled. There is no validation
+      batch then.
 
     **Raises:** `ValueError` if heard and horizon are longer than what is trained on.
     """
@@ -37,20 +40,26 @@ class Forecast(AbstractTask):
     series: Series
     heard: int = eqx.field(static=True)
     horizon: int = eqx.field(static=True)
+    refitted: bool = eqx.field(static=True)
 
     def __init__(
-        self, series: Series, *, heard: int | None = None, horizon: int | None = None
+        self,
+        series: Series,
+        *,
+        heard: int | None = None,
+        horizon: int | None = None,
+        refitted: bool = False,
     ):
         stretch = series.num_fit - series.num_train
-        self.series = series
+        self.series, self.refitted = series, refitted or series.refitted
         self.horizon = stretch if horizon is None else horizon
         self.heard = max(2 * stretch, series.season) if heard is None else heard
         check_count("horizon", self.horizon)
         check_count("heard", self.heard, series.season)
-        if self.heard + self.horizon > series.num_samples:
+        if self._num_places < 1:
             raise ValueError(
                 f"heard ({self.heard}) and horizon ({self.horizon}) together must be "
-                f"at most the {series.num_samples} samples that are trained on."
+                f"at most the {self._num_trained} samples that are trained on."
             )
 
     @property
@@ -101,7 +110,7 @@ class Forecast(AbstractTask):
         start, stop = series.num_train, series.num_fit
         if check_split(split):
             start, stop = series.num_fit, series.values.shape[0]
-        elif series.refitted:
+        elif self.refitted:
             raise ValueError(
                 "refitted trains on the validation stretch too; judge by 'test'."
             )
@@ -121,7 +130,11 @@ class Forecast(AbstractTask):
 
     @property
     def _num_places(self) -> int:
-        return self.series.num_samples - self.heard - self.horizon + 1
+        return self._num_trained - self.heard - self.horizon + 1
+
+    @property
+    def _num_trained(self) -> int:
+        return self.series.num_fit if self.refitted else self.series.num_train
 
     def _stretch(self, place: Array) -> Float[Array, " time"]:
         length = self.heard + self.horizon

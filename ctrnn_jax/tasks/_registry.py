@@ -29,8 +29,8 @@ def _forecast(
     refitted: bool = False,
     dtype: DTypeLike | None = None,
 ) -> Forecast:
-    series = make_series(refitted=refitted, dtype=dtype)
-    return Forecast(series, heard=heard, horizon=horizon)
+    series = make_series(dtype=dtype)
+    return Forecast(series, heard=heard, horizon=horizon, refitted=refitted)
 
 
 TASKS: dict[str, Callable[..., AbstractTask]] = {

@@ -45,6 +45,16 @@ def test_training_never_sees_what_is_foretold():
     assert float(seen.max()) == float(everything.values[everything.num_train - 1])
 
 
+def test_a_last_training_sees_the_validation_stretch_and_the_same_numbers():
+    last = Forecast(SERIES, heard=40, horizon=20, refitted=True)
+    assert last._num_places == TASK._num_places + 20
+    np.testing.assert_array_equal(
+        last.held_out("test").targets, TASK.held_out("test").targets
+    )
+    with pytest.raises(ValueError, match="judge by 'test'"):
+        last.held_out()
+
+
 def test_splits_hear_all_before_and_are_asked_for_all_of_themselves():
     for split, start, stop in (("validation", 140, 160), ("test", 160, 200)):
         batch = TASK.held_out(split)
