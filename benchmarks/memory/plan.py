@@ -52,8 +52,6 @@ class Entry:
     - `own`: those of one network.
     - `score`: what the table shows, and whether more is better.
     - `seeds`: how many.
-    - `refit`: whether the network that is tested is trained anew, for as many steps as
-      were best, on the validation stretch too, as the baselines are fitted.
     - `baselines`: forecasts of `series_baselines` that stand beside the networks.
     """
 
@@ -69,7 +67,6 @@ class Entry:
     own: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     seeds: int = 3
     baselines: tuple[str, ...] = ()
-    refit: bool = False
 
 
 def _copy(delay: int, networks: tuple[str, ...], recipe: Recipe, size: int) -> Entry:
@@ -101,7 +98,6 @@ def _forecast(series: str) -> Entry:
             "tanh-skew-leak": {"leak": 0.05, "input_scale": 0.3},
             "linear-skew": {"leak": 0.05, "input_scale": 0.3},
         },
-        refit=True,
         baselines=("seasonal", "autoregression", "echo_state"),
     )
 

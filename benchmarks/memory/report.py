@@ -102,13 +102,10 @@ def _section(entry: Entry, store: Store) -> str:
         for name, options in entry.own.items()
     ]
     build = ", ".join(f"{k} {v}" for k, v in entry.build.items()) or "linear readout"
-    again = (
-        " Tested: trained anew on the validation stretch too." if entry.refit else ""
-    )
     rates = " or ".join(f"{rate:g}" for rate in recipe.learning_rates)
     text = f"""{recipe.num_steps} steps at most{bound}; batch {recipe.batch_size},
 learning rate {rates}, recurrent weights at
-{recipe.weight_rate:g} of it; {build}.{again} Trivial loss {trivial:.3g}.
+{recipe.weight_rate:g} of it; {build}. Trivial loss {trivial:.3g}.
 {"; ".join(own)}{"." if own else ""}"""
     head = [
         "network",

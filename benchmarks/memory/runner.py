@@ -9,7 +9,6 @@ import equinox as eqx
 import jax
 import jax.random as jr
 import numpy as np
-import optax
 
 from ctrnn_jax.networks import (
     count_parameters,
@@ -135,18 +134,14 @@ def train(
         "trivial_loss": task.trivial_loss,
     }
     bound = None if recipe.solved is None else recipe.solved * task.trivial_loss
-
-    def optimiser() -> optax.GradientTransformation:
-        return make_optimiser(
-            learning_rate, recipe.num_steps, weight_rate=recipe.weight_rate
-        )
-
     begun = time.perf_counter()
     try:
         network, history = fit(
             network,
             task,
-            optim=optimiser(),
+            optim=make_optimiser(
+                learning_rate, recipe.num_steps, weight_rate=recipe.weight_rate
+            ),
             num_steps=recipe.num_steps,
             batch_size=recipe.batch_size,
             key=train_key,
@@ -154,15 +149,6 @@ def train(
             validation_batch=recipe.test_batch,
             stop_when=None if bound is None else lambda s: s["loss"] <= bound,
         )
-        if entry.refit and history.best_step:
-            network, _ = fit(
-                build(size),
-                make_task(entry.task, **entry.options, refitted=True),
-                optim=optimiser(),
-                num_steps=history.best_step,
-                batch_size=recipe.batch_size,
-                key=train_key,
-            )
     except NonfiniteError as error:
         spent = time.perf_counter() - begun
         return record | {
