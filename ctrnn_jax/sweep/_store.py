@@ -198,7 +198,18 @@ class Store:
                 ) from None
             except OSError as error:
                 raise as_storage_error(error, self.path / _LOCK) from error
+            if shard is None:
+                self._remove_partial_files()
             yield
+
+    def _remove_partial_files(self) -> None:
+        """Remove what zarr was writing when a process was killed.
+
+        Only where no other process can be writing: not beside other shards.
+        """
+        for file in self.path.rglob("*.partial"):
+            with contextlib.suppress(OSError):
+                file.unlink()
 
 
 def prepare(

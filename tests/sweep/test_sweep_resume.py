@@ -110,6 +110,21 @@ def test_a_chunk_half_written_is_written_again(whole, tmp_path):
 
 
 @pytest.mark.slow
+def test_what_a_killed_process_was_writing_is_removed(whole, tmp_path):
+    path = tmp_path / "s.zarr"
+    with pytest.raises(Stop):
+        sweep(wave, WAVE_GRID, store=path, progress=stop_after(2), **OPTIONS)
+    # As zarr names a file before it is whole.
+    (path / "status" / "c" / "4.0123abcd.partial").write_bytes(b"half")
+    with pytest.raises(Stop):
+        sweep(
+            wave, WAVE_GRID, store=path, shard=(2, 2), progress=stop_after(1), **OPTIONS
+        )
+    assert list(path.rglob("*.partial"))  # Another shard may be writing it.
+    sweep(wave, WAVE_GRID, store=path, **OPTIONS)
+    assert _files(path) == _files(whole)
+
+
 def test_killed_at_random_moments_it_ends_with_the_same_files(tmp_path):
     def start(path, pause):
         return subprocess.Popen(
