@@ -39,7 +39,6 @@ RUNS, QUICK_RUNS = 1_000_000, 20_000
 BATCH = 16_384
 #: One run a task is so slow that this many are timed, and the rest reckoned.
 SINGLE = 2_000
-REPEATS = 3
 TABLE = Path(__file__).parent.parent / "results" / "sweep_overhead"
 
 
@@ -69,12 +68,6 @@ def bare(runs: int) -> tuple[Callable[[], Any], int]:
         return jax.block_until_ready(found.stats["reductions"])
 
     return call, len(ids)
-
-
-def median_time(call: Callable[[], Any], repeats: int = REPEATS) -> float:
-    """Return the median time by the clock, after one call that does not count."""
-    call()
-    return float(np.median([timed(call) for _ in range(repeats)]))
 
 
 def timed(call: Callable[[], Any]) -> float:
@@ -142,9 +135,9 @@ def measure(runs: int) -> dict[str, Any]:
         folder = Path(place)
         agree(QUICK_RUNS, folder)
         call, count = bare(runs)
-        note("bare ensemble call", median_time(call), count)
-        seconds = min(timed(lambda: swept(runs, folder)) for _ in range(2))
-        note("sweep into a store", seconds, count)
+        call()  # Compiles.
+        note("bare ensemble call", timed(call), count)
+        note("sweep into a store", timed(lambda: swept(runs, folder)), count)
         whole = batches(runs, BATCH)
         # Two runs: a batch of one is compiled to other operations.
         pairs = batches(runs, 2)[: SINGLE // 2]
