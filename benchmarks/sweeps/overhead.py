@@ -108,7 +108,7 @@ def swept(runs: int, folder: Path, cluster: Any = None) -> Any:
 
 
 def agree(runs: int, folder: Path) -> None:
-    """Stop unless sweep, tasks of a batch and tasks of two runs give the same."""
+    """Stop unless sweep, tasks of a batch and tasks of two runs agree."""
     dataset = swept(runs, folder)
     found = {name: dataset[name].values.ravel() for name in ("amplitude", "period")}
     ids = np.arange(2, dtype=np.uint32) + runs // 3
@@ -117,7 +117,10 @@ def agree(runs: int, folder: Path) -> None:
         places = np.resize(ids, size)
         one = task(*(column[places] for column in columns))
         for name, values in found.items():
-            np.testing.assert_array_equal(one[name][:2], values[ids], err_msg=name)
+            # Programs of their own: equal to what float32 lets grow in 1000 steps.
+            np.testing.assert_allclose(
+                one[name][:2], values[ids], rtol=1e-4, err_msg=name
+            )
 
 
 def measure(runs: int) -> dict[str, Any]:
@@ -189,7 +192,7 @@ Written by `python -m benchmarks.sweeps.overhead`; do not edit.
   leaves a checksummed store that survives being killed.
 - Loops hand their results back in memory. (*): {SINGLE} runs were timed, and the rest
   reckoned.
-- Checked first: sweep and tasks of either size give the same bits.
+- Checked first: sweep and tasks of either size agree to 10⁻⁴ (float32).
 
 {table(head, lines)}
 """

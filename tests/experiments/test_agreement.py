@@ -33,9 +33,13 @@ def one_of(models, lane):
     return jax.tree.map(lambda leaf: leaf[lane] if eqx.is_array(leaf) else leaf, models)
 
 
-def network_of(name, settings, keys, lane, **chosen):
-    """Return one run's network and state, by the public classes."""
-    models, starts, _ = draw_fields(fixed_of(name, **chosen), settings, keys)
+def network_of(name, settings, keys, lane, beyond=None, **chosen):
+    """Return one run's network and state, by the public classes.
+
+    `beyond`: what the experiment itself fixes and offers as no parameter.
+    """
+    fixed = fixed_of(name, **chosen) | (beyond or {})
+    models, starts, _ = draw_fields(fixed, settings, keys)
     model = one_of(models, lane)
     form = VoltageCTRNN if isinstance(model, VoltageCTRNN) else RateCTRNN
     plain = form(
@@ -169,7 +173,7 @@ def test_energies_under_euler_are_those_of_a_run_with_that_step():
     found = run("euler-drift", settings, keys)
     absent = {"form": "voltage", "leak": 0.0, "gain": 0.0, "bias": 0.0}
     zeros = {name: jnp.zeros(3) for name in ("leak", "gain", "bias")}
-    model, y0 = network_of("euler-drift", settings | zeros, keys, 2, **absent)
+    model, y0 = network_of("euler-drift", settings | zeros, keys, 2, absent)
     fixed, dt = fixed_of("euler-drift"), float(settings["dt0"][2])
     every = fixed["steps"] // fixed["num_samples"]
     ts = dt * every * np.arange(fixed["num_samples"] + 1)
