@@ -79,12 +79,6 @@ def build_parser() -> argparse.ArgumentParser:
         default=math.inf,
         help="stop after about so long; the same command goes on from there",
     )
-    diagram.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="where to; default: benchmarks/results",
-    )
     memory = commands.add_parser(
         "memory", help="the leaderboard: train what it lacks; resumes"
     )
@@ -106,21 +100,16 @@ def build_parser() -> argparse.ArgumentParser:
     training = commands.add_parser(
         "training", help="a training step beside PyTorch's; training.md and .json"
     )
-    training.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="where to; default: benchmarks/results",
-    )
     school = commands.add_parser(
         "signal-school", help="eight signals, and seven of them; minutes"
     )
-    school.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="where to; default: benchmarks/results",
-    )
+    for benchmark in (diagram, training, school):
+        benchmark.add_argument(
+            "--output",
+            type=Path,
+            metavar="DIR",
+            help="where to; default: benchmarks/results",
+        )
     commands.add_parser("check", help="compilation counts and a generous ratio")
     return parser
 

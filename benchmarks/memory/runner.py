@@ -106,8 +106,9 @@ def _rates(entry: Entry, store: Store, name: str, seed: int) -> tuple[float, ...
     """Return the learning rates to train with: all on the first seed, then the best."""
     if seed == 0:
         return entry.recipe.learning_rates
-    tried = store.tried(entry.key, name)
-    return (min(tried, key=lambda rate: tried[rate]),)
+    best = store.best_rate(entry.key, name)
+    assert best is not None  # The first seed comes first.
+    return (best,)
 
 
 def train(

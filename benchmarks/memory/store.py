@@ -30,23 +30,24 @@ class Store:
         part.write_text(f'{{"records": [\n{lines}\n]}}\n', encoding="utf-8")
         os.replace(part, self.file)
 
-    def tried(self, task: str, network: str) -> dict[float, float]:
-        """Return the least validation loss of the first seed, by learning rate."""
-        return {
+    def best_rate(self, task: str, network: str) -> float | None:
+        """Return the learning rate with the least validation loss on the first seed.
+
+        `None` if that has not been run.
+        """
+        losses = {
             rate: _least_loss(record)
             for (*name, seed, rate), record in self.records.items()
             if tuple(name) == (task, network) and seed == 0
         }
+        return min(losses, key=lambda rate: losses[rate], default=None)
 
     def of(self, task: str, network: str) -> list[dict[str, Any]]:
         """Return the records of one network on one task, by seed.
 
         Those with the learning rate that was best on the first seed.
         """
-        tried = self.tried(task, network)
-        if not tried:
-            return []
-        best = min(tried, key=lambda rate: tried[rate])
+        best = self.best_rate(task, network)
         found = [
             record
             for (*name, _, rate), record in self.records.items()
