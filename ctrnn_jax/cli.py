@@ -193,9 +193,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     debug = "--debug" in argv
     try:
-        arguments, extra = build_parser().parse_known_args(argv)
+        parser = build_parser()
+        arguments, extra = parser.parse_known_args(argv)
         if extra and arguments.command not in ("bench", "leaderboard"):
-            raise UsageError(_unknown_option(extra[0], arguments.command))
+            raise UsageError(_unknown_option(extra[0], arguments.command, parser))
         arguments.extra = extra
         code = arguments.run(arguments)
         sys.stdout.flush()
@@ -235,19 +236,30 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def _unknown_option(option: str, command: str) -> str:
+def _unknown_option(option: str, command: str, parser: argparse.ArgumentParser) -> str:
     from ._run._values import nearest
 
-    keys = {"simulate": KEYS, "analyse": ANALYSIS_KEYS, "train": TRAIN_KEYS}.get(
-        command, ()
-    )
-    known = [key.flag for key in keys]
-    known += ["--out", "--fresh", "--quick", "--quiet", "--debug", "--strict", "--json"]
-    if command == "sweep":
-        known = ["--store", "--dry-run", "--fresh", "--shard", "--cluster", "--accept"]
-        known += ["--failed", "--experiment", "--names", "--json", "--quiet", "--debug"]
     name = option.split("=")[0]
-    return f"unknown option {name}.{nearest(name, known)} See `ctrnn {command} --help`."
+    hint = nearest(name, _flags_of(_commands_of(parser)[command]))
+    return f"unknown option {name}.{hint} See `ctrnn {command} --help`."
+
+
+def _flags_of(parser: argparse.ArgumentParser) -> list[str]:
+    """Return every flag of a command and of those under it."""
+    # argparse has no public way to ask what it was told.
+    flags = [flag for action in parser._actions for flag in action.option_strings]
+    for command in _commands_of(parser).values():
+        flags += _flags_of(command)
+    return flags
+
+
+def _commands_of(
+    parser: argparse.ArgumentParser,
+) -> dict[str, argparse.ArgumentParser]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:

@@ -97,6 +97,7 @@ def test_the_module_is_the_command():
         ([], "COMMAND"),
         (["simulat"], "invalid choice: 'simulat'"),
         (["simulate", "--sise", "3"], 'unknown option --sise. Did you mean "--size"?'),
+        (["sweep", "plot", "s", "v", "--fasett", "a"], 'Did you mean "--facet"?'),
         (["simulate", "--size"], "expected one argument"),
         (["reproduce", "c9"], "no claim C9; there are C1, "),
         (["reproduce", "--quik"], 'Did you mean "--quick"?'),
