@@ -111,7 +111,7 @@ def run_training(
                 config={k: v for k, v in values.items() if k != "train.save_every"},
             )
         except NonfiniteError as error:
-            report.remark(_explain(error, values, folder))
+            report.remark(_explain(error, values))
             return ExitCode.NUMERICAL
         except BlockingIOError as error:
             raise RefusedError(str(error)) from None
@@ -176,14 +176,11 @@ def _is_ours(folder: Path) -> bool:
     return isinstance(summary, dict) and summary.get("format") == FORMAT
 
 
-def _explain(error: NonfiniteError, values: dict[str, Any], folder: Path) -> str:
+def _explain(error: NonfiniteError, values: dict[str, Any]) -> str:
     """Say where a training failed and what to do, in the words of the command."""
-    saved = sorted(folder.glob("step-*.ckpt"))
-    last = (
-        f"the last good checkpoint is {saved[-1]}"
-        if saved
-        else "no checkpoint was saved"
-    )
+    last = "no checkpoint was saved"
+    if error.checkpoint is not None:
+        last = f"the last good checkpoint is {error.checkpoint}"
     return (
         f"the loss or the update is not finite at step {error.step} of the training "
         f"with --seed {values['run.seed']}; {last}. Lower --learning-rate (now "

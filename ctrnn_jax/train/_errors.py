@@ -21,13 +21,22 @@ class NonfiniteError(FloatingPointError):
     - `step`: number of the step, from 0.
     - `model`: the model before that step, all finite.
     - `history`: up to that step, whose loss is the last of `history.losses`.
+    - `checkpoint`: the last one, or `None` if none was saved.
     """
 
-    def __init__(self, message: str, step: int, model: PyTree, history: History):
+    def __init__(
+        self,
+        message: str,
+        step: int,
+        model: PyTree,
+        history: History,
+        checkpoint: Path | None = None,
+    ):
         super().__init__(message)
         self.step = step
         self.model = model
         self.history = history
+        self.checkpoint = checkpoint
 
 
 def as_write_error(error: OSError, path: Path) -> CheckpointWriteError:

@@ -271,4 +271,5 @@ class Session:
             self.step,
             self.model(),
             self.record.history(best_step=self.best.step, stop="nonfinite"),
+            self.saved,
         )
