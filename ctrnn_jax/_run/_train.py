@@ -26,7 +26,7 @@ from ..train import (
 )
 from ._config import Config
 from ._errors import ExitCode, RefusedError, UsageError
-from ._files import make_folder, write_atomically
+from ._files import locked, make_folder, write_atomically
 from ._output import made_with
 from ._report import Report
 
@@ -159,10 +159,11 @@ def _make_room(folder: Path, *, fresh: bool) -> None:
             f"{there[0]} is there and was not written by `ctrnn train`; choose another "
             "--out."
         )
-    if fresh:
+    if fresh and there:
         # An interrupted new training must not be taken for the old one.
-        for path in there:
-            path.unlink()
+        with locked(folder / "lock"):
+            for path in there:
+                path.unlink()
 
 
 def _is_ours(folder: Path) -> bool:

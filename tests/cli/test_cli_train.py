@@ -166,9 +166,12 @@ def test_how_often_it_is_saved_is_not_another_training(finished):
 
 
 def test_a_second_training_in_one_folder_is_refused(finished, capsys):
+    before = (finished / "summary.json").read_bytes()
     with locked(finished / "lock"):
-        assert run(finished) == 2
-    assert "nother" in capsys.readouterr().err
+        for more in ([], ["--fresh"]):
+            assert run(finished, *more) == 2
+            assert "nother" in capsys.readouterr().err
+    assert (finished / "summary.json").read_bytes() == before
 
 
 def test_a_loss_that_is_not_finite_says_step_seed_and_checkpoint(tmp_path, capsys):
