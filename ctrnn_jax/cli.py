@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from ._nearest import nearest
 from ._run import _help
 from ._run._analysis_keys import ANALYSIS_KEYS
 from ._run._errors import ExitCode, UsageError
@@ -237,8 +238,6 @@ def _fail(message: str, code: int) -> int:
 
 
 def _unknown_option(option: str, command: str, parser: argparse.ArgumentParser) -> str:
-    from ._run._values import nearest
-
     name = option.split("=")[0]
     hint = nearest(name, _flags_of(_commands_of(parser)[command]))
     return f"unknown option {name}.{hint} See `ctrnn {command} --help`."
@@ -264,7 +263,6 @@ def _commands_of(
 
 def _reproduce(arguments: argparse.Namespace) -> int:
     from ._run._report import Report
-    from ._run._values import nearest
     from .reproduce import CLAIMS, reproduce
 
     claims = [name.upper() for name in arguments.claims] or list(CLAIMS)

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from .._nearest import nearest
 from ._errors import UsageError
 from ._keys import BY_FREQUENCY, KEYS, Key, by_path, sections
-from ._values import check_value, from_flag, nearest
+from ._values import check_value, from_flag
 
 #: Samples of one segment held on the device at most, in bytes.
 _SEGMENT_BYTES = 2**28

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .._nearest import nearest
 from ..sweep import AbstractExperiment
 from ._errors import ExitCode, UsageError
 from ._report import Report
-from ._values import nearest
 
 
 def registry() -> Mapping[str, AbstractExperiment]:

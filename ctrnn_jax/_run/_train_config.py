@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from .._nearest import nearest
 from ._config import Config, as_config, read_given, refuse_idle
 from ._errors import UsageError
 from ._keys import by_path
 from ._train_keys import OURS, TASK_NAMES, TRAIN_KEYS, WITH_PATH, defaults_of
-from ._values import nearest
 
 
 def load_train_config(

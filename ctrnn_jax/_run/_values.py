@@ -1,13 +1,13 @@
 """Values of a specification, checked one by one, each error naming its key."""
 
-import difflib
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from .._nearest import nearest
 from ._errors import UsageError
 from ._keys import Key
 
@@ -19,13 +19,6 @@ _WANTED = {
     "switch": "true or false",
     "text": "a string that is not empty",
 }
-
-
-def nearest(name: str, allowed: Sequence[str]) -> str:
-    """Return ` Did you mean "..."?`, or nothing if no allowed name is near."""
-    found = [option for option in allowed if name and option.startswith(name)]
-    found += difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
-    return f' Did you mean "{found[0]}"?' if found else ""
 
 
 def from_flag(key: Key, text: str) -> object:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ._errors import SpecificationError, nearest
+from .._nearest import nearest
+from ._errors import SpecificationError
 from ._experiment import Parameter
 
 _SPACING = ("start", "stop", "num", "scale")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._nearest import nearest
 from ._arrays import decode, flags, read_array
-from ._errors import SpecificationError, load, nearest
+from ._errors import SpecificationError, load
 from ._experiment import STATUS
 from ._store import Store
 

@@ -1,9 +1,7 @@
 """What can go wrong with a sweep, and how it is said."""
 
-import difflib
 import errno
 import importlib
-from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -26,14 +24,6 @@ class SweepStorageError(OSError):
 
 class MissingPackageError(ImportError):
     """A package of the extra `sweep` is not installed."""
-
-
-def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Return ` Did you mean "..."?`, or nothing if no allowed name is near."""
-    allowed = list(allowed)
-    found = [option for option in allowed if name and option.startswith(name)]
-    found += difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
-    return f' Did you mean "{found[0]}"?' if found else ""
 
 
 def load(name: str) -> ModuleType:

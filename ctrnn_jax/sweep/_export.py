@@ -5,9 +5,10 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from .._nearest import nearest
 from .._storage import temporary_of
 from ._dataset import open_sweep
-from ._errors import SpecificationError, as_storage_error, load, nearest
+from ._errors import SpecificationError, as_storage_error, load
 from ._store import Store
 from ._table import chunk_tables
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import jax
 
+from .._nearest import nearest
 from .._types import Array, Key
 from ._design import Design
-from ._errors import SpecificationError, nearest
+from ._errors import SpecificationError
 from ._experiment import AbstractExperiment, BatchedRun, Parameter
 
 

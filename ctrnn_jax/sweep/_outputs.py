@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._nearest import nearest
 from .._types import Array
 from ._design import Design
-from ._errors import SpecificationError, nearest
+from ._errors import SpecificationError
 from ._experiment import AbstractExperiment, BatchedRun, Output
 from ._layout import Bucket
 from ._spec import RESERVED

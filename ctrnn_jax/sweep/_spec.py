@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from .._nearest import nearest
 from ._axes import axis_values, describe, fixed_value, sampled_values
 from ._design import Design, Dimension
-from ._errors import SpecificationError, nearest
+from ._errors import SpecificationError
 from ._experiment import AbstractExperiment, Parameter
 from ._samples import unit_samples
 

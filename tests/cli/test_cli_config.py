@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ctrnn_jax._nearest import nearest
 from ctrnn_jax._run._build import ACTIVATIONS as BUILT_ACTIVATIONS
 from ctrnn_jax._run._build import FORMS, build_problem
 from ctrnn_jax._run._build import SOLVERS as BUILT_SOLVERS
@@ -13,7 +14,6 @@ from ctrnn_jax._run._build import WEIGHTS as BUILT_WEIGHTS
 from ctrnn_jax._run._config import load_config
 from ctrnn_jax._run._errors import UsageError
 from ctrnn_jax._run._keys import ACTIVATIONS, KEYS, SOLVERS, WEIGHTS, by_path
-from ctrnn_jax._run._values import nearest
 
 
 @pytest.fixture
