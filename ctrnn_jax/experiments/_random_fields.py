@@ -9,7 +9,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 
-from .._types import Array, ArrayLike, Float, Key, State
+from .._types import Array, Float, Key, State
 from ..fields import (
     AbstractActivation,
     AbstractField,
@@ -142,23 +142,8 @@ class OffsetVoltage(VoltageCTRNN):
 
     offset: Float[Array, "n *batch"]
 
-    def __init__(
-        self,
-        weight: AbstractWeight,
-        *,
-        activation: object = None,
-        leak: ArrayLike = 0.0,
-        bias: object = None,
-        input_weight: object = None,
-        offset: Array,
-    ):
-        super().__init__(
-            weight,
-            activation=activation,
-            leak=leak,
-            bias=bias,
-            input_weight=input_weight,
-        )
+    def __init__(self, weight: AbstractWeight, *, offset: Array, **options: Any):
+        super().__init__(weight, **options)
         self.offset = offset
 
 
