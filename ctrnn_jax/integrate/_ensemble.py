@@ -21,12 +21,14 @@ from ._checks import (
     is_settled,
 )
 from ._clock import lay_grid
+from ._engine import Engine, check_engine, decline, wants_kernel
 from ._fixed_steps import has_fixed_step
-from ._lane_loop import Run, blank, run_fixed
-from ._lanes import finite_lanes, keep_finite, mark_lanes, replace_lanes
+from ._lane_loop import Run
+from ._lanes import blank, finite_lanes, keep_finite, mark_lanes, replace_lanes
 from ._reductions import check_reductions, is_reduction
 from ._reversible import ReversibleAdjoint, choose_adjoint, counts_on_steps
 from ._reversible_lanes import run_reversibly
+from ._run_fixed import run_fixed
 from ._saves import plan_saves
 from ._simulate import simulate
 
@@ -47,6 +49,7 @@ def simulate_ensemble(
     adjoint: diffrax.AbstractAdjoint | str | None = None,
     max_steps: int | None = None,
     throw: bool = False,
+    engine: Engine = "auto",
 ) -> diffrax.Solution:
     r"""Solve a batch of trajectories, of one model or of one model per lane.
 
@@ -77,6 +80,11 @@ def simulate_ensemble(
       `MaxChange`, `EnergyDrift`, `Every`, or your own `AbstractReduction`. They see the
       initial state and the state after every step.
     - `throw`: raise if any lane fails. Off by default: look at `solution.result`.
+    - `engine`: what runs the compiled loop. `"xla"`; `"pallas"`, one GPU kernel for
+      the whole integration; or `"auto"`, the kernel on an NVIDIA GPU where it covers
+      the call, else XLA (the logger `ctrnn_jax` says why at level INFO). The two
+      agree to rounding. Without a GPU `"pallas"` runs the kernel in an interpreter,
+      slowly. Derivatives are always computed in XLA, but for `ReversibleAdjoint`.
 
     **Returns:** a `diffrax.Solution` with `ts` `(time,)`, `ys` `(batch, time, n)` and
     `result` of shape `(batch,)`; with `reductions`, `stats["reductions"]` is the same
@@ -84,13 +92,15 @@ def simulate_ensemble(
     own (`SaveAt(steps=...)` with adaptive steps) `ts` is `(batch, time)`.
 
     **Raises:** as `simulate`; `ValueError` too if the lanes of model and `y0` differ,
-    or for reductions where the compiled loop cannot be used, saying why.
+    for reductions where the compiled loop cannot be used, and for
+    `engine="pallas"` where the kernel cannot, saying why.
     """
     if not isinstance(model, AbstractField):
         raise ValueError(
             "simulate_ensemble needs a VoltageCTRNN or RateCTRNN; for another "
             "function use jax.vmap over simulate."
         )
+    check_engine(engine)
     solver = diffrax.Tsit5() if solver is None else solver
     check_reductions(reductions)
     batch = (*np.shape(y0), 0)[0]
@@ -142,6 +152,8 @@ def simulate_ensemble(
     }
     if plan is None or any(hindrances.values()):
         _refuse_reductions(reductions, hindrances)
+        if wants_kernel(engine):
+            decline(engine, f"it makes no equal steps by itself ({_names(hindrances)})")
         return _run_vmapped(
             model,
             mask,
@@ -175,7 +187,7 @@ def simulate_ensemble(
         reductions=reductions,
     )
     ys, reduced, result, (t0, t1, saved) = run_fixed(
-        model, mask, state, run, throw, clock
+        model, mask, state, run, engine, throw, clock
     )
     stats: dict[str, Any] = {"num_steps": grid.num_steps}
     if reductions is not None:
@@ -207,15 +219,18 @@ def _one_lane(model: AbstractField, mask: PyTree) -> AbstractField:
     return jax.tree.map(lambda leaf, own: leaf[0] if own else leaf, model, mask)
 
 
+def _names(hindrances: dict[str, bool]) -> str:
+    return ", ".join(name for name, hinders in hindrances.items() if hinders)
+
+
 def _refuse_reductions(reductions: PyTree, hindrances: dict[str, bool]) -> None:
     if not jax.tree.leaves(reductions, is_leaf=is_reduction):
         return
-    found = ", ".join(name for name, hinders in hindrances.items() if hinders)
     raise ValueError(
         "reductions are computed in the loop of constant steps, which this call "
-        f"cannot use because of: {found}. Drop that, with dt0, evenly spaced concrete "
-        "ts and an explicit or structure-preserving solver; or save states and reduce "
-        "those."
+        f"cannot use because of: {_names(hindrances)}. Drop that, with dt0, evenly "
+        "spaced concrete ts and an explicit or structure-preserving solver; or save "
+        "states and reduce those."
     )
 
 

@@ -1,30 +1,21 @@
-"""The compiled loop of fixed steps over many lanes."""
+"""The compiled loop of fixed steps over many lanes, as XLA runs it."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import diffrax
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._results import RESULTS, mark_nonfinite, throw_unless_okay
+from .._results import RESULTS
 from .._types import Array, Bool, Float, PyTree
 from ..fields import AbstractField
 from ._base import AbstractFieldSolver
 from ._fixed_steps import alive, fixed_step, guarded, overflow_is_possible, repeat
-from ._lanes import (
-    LaneField,
-    finite_lanes,
-    keep_finite,
-    lanes_first,
-    lanes_last,
-    replace_lanes,
-)
+from ._lanes import LaneField, lanes_first, lanes_last
 from ._reductions import is_reduction
 from ._saves import SavePlan
-from ._shares import chunk_size, in_chunks, shard
 
 
 class Run(NamedTuple):
@@ -54,54 +45,10 @@ class Run(NamedTuple):
         return jax.vmap(lambda y: fn(t, y, self.inputs), in_axes=-1, out_axes=-1)(y)
 
 
-@eqx.filter_jit
-def run_fixed(
-    model: AbstractField,
-    mask: PyTree,
-    y0: Float[Array, "batch n"],
-    run: Run,
-    throw: bool,
-    echo: PyTree,
-) -> tuple[PyTree, PyTree, RESULTS, PyTree]:
-    """Return what is saved, the reductions, a result a lane, and `echo` as arrays.
-
-    All lead with the lanes. What failed is NaN.
-    """
-    ok = finite_lanes(model, mask, y0)
-    own, shared = eqx.partition(model, mask)
-    own, start = keep_finite(ok, own), replace_lanes(ok, y0, 0.0)
-
-    def share(
-        own: PyTree, start: Float[Array, "lanes n"], everywhere: PyTree
-    ) -> PyTree:
-        shared, run = everywhere
-
-        def chunk(own: PyTree, start: Float[Array, "chunk n"]) -> PyTree:
-            return _run_lanes(eqx.combine(own, shared), mask, start, run)
-
-        per_lane = any(jax.tree.leaves(mask.weight))
-        itemsize = start.dtype.itemsize
-        lanes = chunk_size(start.shape[1], itemsize, per_lane=per_lane)
-        return in_chunks(chunk, own, start, chunk=lanes)
-
-    ys, reduced, finite, result = shard(share, own, start, (shared, run))
-    finite = ok & finite
-    result = mark_nonfinite(~finite, result)
-    ys, reduced = blank(finite, (ys, reduced))
-    if throw:
-        ys, reduced = throw_unless_okay((ys, reduced), result)
-    return ys, reduced, result, echo
-
-
-def blank(okay: Bool[Array, " batch"], values: PyTree) -> PyTree:
-    """Return `values`, which lead with the lanes, with NaN where not `okay`."""
-    return jax.tree.map(lambda leaf: replace_lanes(okay, leaf, jnp.nan), values)
-
-
-def _run_lanes(
+def run_in_xla(
     field: AbstractField, mask: PyTree, start: Float[Array, "lanes n"], run: Run
 ) -> tuple[PyTree, PyTree, Bool[Array, " lanes"], RESULTS]:
-    """Advance the lanes of one chunk."""
+    """Advance the lanes of one chunk; return saves, reductions, which are finite."""
     plan = run.plan
     lanes, advance, begin, by_lane = _stepper(field, mask, run)
     watch = _Watch(run.reductions, lanes, overflow_is_possible(field))

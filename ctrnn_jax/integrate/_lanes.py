@@ -178,3 +178,8 @@ def replace_lanes(ok: Bool[Array, " batch"], leaf: PyTree, fill: float) -> PyTre
         return leaf
     mask = ok.reshape(ok.shape + (1,) * (leaf.ndim - 1))
     return jnp.where(mask, leaf, jnp.full_like(leaf, fill))
+
+
+def blank(okay: Bool[Array, " batch"], values: PyTree) -> PyTree:
+    """Return `values`, which lead with the lanes, with NaN where not `okay`."""
+    return jax.tree.map(lambda leaf: replace_lanes(okay, leaf, jnp.nan), values)

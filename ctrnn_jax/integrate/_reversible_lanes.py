@@ -8,8 +8,14 @@ import numpy as np
 from .._results import RESULTS, mark_nonfinite
 from .._types import Array, Float, Int, PyTree
 from ..fields import AbstractField
-from ._lane_loop import blank
-from ._lanes import finite_lanes, keep_finite, lanes_first, lanes_last, replace_lanes
+from ._lanes import (
+    blank,
+    finite_lanes,
+    keep_finite,
+    lanes_first,
+    lanes_last,
+    replace_lanes,
+)
 from ._reversible import ReversibleAdjoint
 from ._reversible_solve import solve_reversibly
 from ._shares import chunk_size, in_chunks, shard

@@ -1,0 +1,49 @@
+"""A whole integration in one launch of a GPU kernel, many lanes at once.
+
+XLA launches several kernels a step, each of which reads and writes the states of all
+lanes. Here a lane stays where it is computed: small ones in the registers of a thread
+(`_registers`), which run the very functions that XLA runs, written out by `_numbers`.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from ..._results import RESULTS
+from ..._types import Array, Bool, Float, PyTree
+from ...fields import AbstractField
+from .._base import AbstractFieldSolver
+from .._lane_loop import Run
+from .._splitting import CoordinateSplitting, Leapfrog
+from ._refusal import NotFused
+from ._registers import run_in_registers
+
+#: Neurons of a lane whose numbers fit the registers of a thread, beside the weights.
+_MOST_IN_REGISTERS = 8
+
+
+def run_fused(
+    field: AbstractField, mask: PyTree, start: Float[Array, "lanes n"], run: Run
+) -> tuple[PyTree, PyTree, Bool[Array, " lanes"], RESULTS]:
+    """Advance all lanes, as `run_in_xla` does.
+
+    **Raises:** `NotFused`, saying why, for a call that no kernel covers.
+    """
+    solver = run.solver
+    if isinstance(solver, AbstractFieldSolver) and not isinstance(
+        solver, CoordinateSplitting | Leapfrog
+    ):
+        raise NotFused(f"{type(solver).__name__} solves equations within a step")
+    lanes, size = start.shape
+    if lanes == 0 or size == 0:
+        raise NotFused("there is nothing to integrate")
+    if size > _MOST_IN_REGISTERS:
+        raise NotFused(
+            f"the model has {size} neurons, and a lane of more than "
+            f"{_MOST_IN_REGISTERS} does not fit the registers of a thread"
+        )
+    saved, reduced, finite = run_in_registers(field, mask, start, run)
+    success = jax.tree.map(lambda leaf: jnp.full(lanes, leaf), RESULTS.successful)
+    return saved, reduced, finite, success
+
+
+__all__ = ["NotFused", "run_fused"]

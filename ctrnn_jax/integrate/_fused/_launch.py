@@ -1,0 +1,96 @@
+"""Start a kernel over blocks of lanes, on a GPU or in the interpreter."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import triton
+
+from ..._types import Array
+
+
+def launch(
+    kernel: Callable[..., None],
+    *,
+    name: str,
+    everywhere: Sequence[Array],
+    lanes: Sequence[Array],
+    outputs: Sequence[tuple[tuple[int, ...], Any]],
+    block: int,
+    num_warps: int,
+) -> list[Array]:
+    """Call `kernel` with references to its arrays, a block of lanes at a time.
+
+    **Arguments:**
+
+    - `everywhere`: arrays that every block sees whole.
+    - `lanes`: arrays with the lanes last, of which a block sees its own.
+    - `outputs`: shape without lanes, and dtype, of arrays to write.
+    - `block`: lanes of a block, a power of two; the last block is filled up with
+      copies of the last lane.
+
+    **Returns:** the outputs, lanes last.
+    """
+    batch = lanes[-1].shape[-1]
+    excess = -batch % block
+    padded = [_pad_lanes(array, excess) for array in lanes]
+
+    def of_lanes(shape: tuple[int, ...]) -> pl.BlockSpec:
+        zeros = (0,) * len(shape)
+        return pl.BlockSpec((*shape, block), lambda i: (*zeros, i))
+
+    def whole(array: Array) -> pl.BlockSpec:
+        zeros = (0,) * array.ndim
+        return pl.BlockSpec(array.shape, lambda i: zeros)
+
+    def start(*arrays: Array, interpret: bool) -> list[Array]:
+        return pl.pallas_call(
+            kernel,
+            name=name,
+            grid=((batch + excess) // block,),
+            in_specs=[
+                *map(whole, everywhere),
+                *(of_lanes(array.shape[:-1]) for array in padded),
+            ],
+            out_specs=[of_lanes(shape) for shape, _ in outputs],
+            out_shape=[
+                jax.ShapeDtypeStruct((*shape, batch + excess), dtype)
+                for shape, dtype in outputs
+            ],
+            compiler_params=triton.CompilerParams(num_warps=num_warps, num_stages=1),
+            interpret=interpret,
+        )(*arrays)
+
+    arrays = [*everywhere, *padded]
+    if on_nvidia():
+        results = start(*arrays, interpret=False)
+    else:
+        results = jax.lax.platform_dependent(
+            *arrays,
+            cuda=lambda *arrays: start(*arrays, interpret=False),
+            default=lambda *arrays: start(*arrays, interpret=True),
+        )
+    return [array[..., :batch] if excess else array for array in results]
+
+
+def on_nvidia() -> bool:
+    """Whether arrays live on an NVIDIA GPU unless told otherwise."""
+    device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    if isinstance(device, str):
+        return device in ("gpu", "cuda")
+    device = jax.local_devices()[0] if device is None else device
+    return device.platform == "gpu" and "nvidia" in device.device_kind.lower()
+
+
+def warps_of(block: int) -> int:
+    """Return how many warps of 32 threads take a block of lanes, one a thread."""
+    return max(block // 32, 1)
+
+
+def _pad_lanes(array: Array, excess: int) -> Array:
+    if not excess:
+        return array
+    last = jnp.repeat(array[..., -1:], excess, axis=-1)
+    return jnp.concatenate([array, last], axis=-1)

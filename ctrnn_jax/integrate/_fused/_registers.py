@@ -1,0 +1,355 @@
+"""One launch for a whole integration: a lane a thread, its numbers in registers."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..._types import Array, Bool, Float, PyTree
+from ...fields import AbstractField
+from ...matrices._base import DenseWeight
+from .._base import AbstractFieldSolver
+from .._fixed_steps import alive, fixed_step, guarded, overflow_is_possible
+from .._lane_loop import Run
+from .._lanes import lanes_first
+from .._reductions import is_reduction
+from ._launch import launch, warps_of
+from ._numbers import Numbers, as_traced, call, numbers_of
+
+
+def run_in_registers(
+    field: AbstractField, mask: PyTree, start: Float[Array, "lanes n"], run: Run
+) -> tuple[PyTree, PyTree, Bool[Array, " lanes"]]:
+    """Advance all lanes; return what is saved, the reductions, and which are finite.
+
+    All lead with the lanes. `field` and `mask` are as users give them: arrays of lanes
+    lead with those.
+
+    **Raises:** `NotFused` for what cannot be written out number by number.
+    """
+    lanes = lanes_first(field, mask)
+    arrays, static = eqx.partition(lanes.field, eqx.is_array)
+    own, shared = eqx.partition(arrays, lanes.mask)
+    one = _OneLane(static, run)
+    batch = start.shape[0]
+    block = block_of(batch)
+    own_rows = _Rows.of(own, lanes=batch)
+    shared_rows = _Rows.of((shared, run.origin, run.step))
+    plan = run.plan
+    slots = plan.num_saves + (0 if _is_zero(plan.tail) else 1)
+    first = eqx.combine(jax.tree.map(_one_lane, own), jax.tree.map(_shape, shared))
+    saves, carries = one.outputs(first, start)
+
+    def kernel(counts_ref: Any, *refs: Any) -> None:
+        shared_refs, others = shared_rows.take(refs)
+        own_refs, (y_ref, *others) = own_rows.take(others)
+        count = len(saves.shapes)
+        saved_refs, finite_ref, carry_refs = (
+            others[:count],
+            others[count],
+            others[count + 1 :],
+        )
+        shared, origin, step = shared_rows.read(shared_refs, lambda ref, i: ref[i])
+        own = own_rows.read(own_refs, lambda ref, i: ref[i, :])
+        model = _without_diagonal(eqx.combine(shared, own), lanes.field)
+        y = numbers_of([y_ref[i, :] for i in range(start.shape[1])], start.shape[1:])
+        clock = _Clock(origin[()], step[()])
+        state = y, *one.begin(model, clock, y)
+        packed = _Packed.of(state, start.dtype, block)
+
+        def body(index: Array, flat: tuple[Array, ...]) -> tuple[Array, ...]:
+            return packed.flatten(one.step(model, clock, index, packed.restore(flat)))
+
+        def interval(slot: Array, carry: tuple) -> tuple:
+            index, flat = carry
+            count = jnp.where(slot == 0, counts_ref[0], counts_ref[1])
+            count = jnp.where(slot == plan.num_saves, counts_ref[2], count)
+            flat = jax.lax.fori_loop(index, index + count, body, flat)
+            index = index + count
+            y, *_ = packed.restore(flat)
+            values = one.save(model, clock, index, y)
+            for ref, value in zip(saved_refs, jax.tree.leaves(values), strict=True):
+                for i, number in enumerate(value.reshape(-1)):
+                    ref[slot, i, :] = jnp.broadcast_to(as_traced(number), block)
+            return index, flat
+
+        zero = jnp.zeros((), jnp.int32)
+        carry = zero, packed.flatten(state)
+        _, flat = jax.lax.fori_loop(zero, jnp.int32(slots), interval, carry)
+        y, _, watched = packed.restore(flat)
+        finite_ref[0, :] = call(alive, y)[()].astype(jnp.int32)
+        for ref, value in zip(carry_refs, jax.tree.leaves(watched), strict=True):
+            for i, number in enumerate(value.reshape(-1)):
+                ref[i, :] = number.astype(ref.dtype)
+
+    counts = [plan.lead, plan.stride, plan.tail]
+    outputs = launch(
+        kernel,
+        name="ctrnn_registers",
+        everywhere=[_integers(counts), *shared_rows.pack()],
+        lanes=[*own_rows.pack(), start.T],
+        outputs=[
+            *[((slots, size), dtype) for size, dtype in saves.sizes],
+            ((1,), jnp.dtype(jnp.int32)),
+            *[((size,), dtype) for size, dtype in carries.sizes],
+        ],
+        block=block,
+        num_warps=warps_of(block),
+    )
+    saved = outputs[: len(saves.shapes)]
+    finite = outputs[len(saves.shapes)]
+    watched = outputs[len(saves.shapes) + 1 :]
+    saved = saves.unpack([leaf[: plan.num_saves] for leaf in saved], lead=1)
+    total = sum(
+        count * times
+        for count, times in zip(counts, (1, plan.num_saves - 1, 1), strict=True)
+    )
+    reduced = one.finish(carries.unpack(watched, lead=0), jnp.asarray(total))
+    return saved, reduced, finite[0].astype(bool)
+
+
+def block_of(batch: int) -> int:
+    """Return how many lanes a group of threads takes; few where lanes are few."""
+    return 32 if batch <= 1 << 15 else 128
+
+
+def _without_diagonal(model: PyTree, field: AbstractField) -> PyTree:
+    """Let a diagonal that is zero by construction be known, and so cost nothing."""
+    weight = field.weight
+    if not (isinstance(weight, DenseWeight) and weight.has_zero_diagonal):
+        return model
+    matrix = model.weight.matrix.copy()
+    np.fill_diagonal(matrix, weight.dtype.type(0))
+    return eqx.tree_at(lambda field: field.weight.matrix, model, matrix)
+
+
+class _Clock(NamedTuple):
+    origin: Any
+    step: Any
+
+    def time(self, count: Any) -> Numbers:
+        """Return the time after `count` steps, as a number."""
+        origin, step = as_traced(self.origin), as_traced(self.step)
+        return numbers_of([origin + count.astype(step.dtype) * step], ())
+
+    @property
+    def length(self) -> Numbers:
+        return numbers_of([self.step], ())
+
+
+class _OneLane:
+    """What is done to one lane, called on numbers; arrays of the model come first."""
+
+    def __init__(self, static: PyTree, run: Run):
+        self._static, self._run = static, run
+        self._reductions, self._structure = jax.tree.flatten(
+            run.reductions, is_leaf=is_reduction
+        )
+        self._guarded = overflow_is_possible(static)
+        step = fixed_step(run.solver)
+        self._step = guarded(step) if self._guarded else step
+
+    def outputs(
+        self, arrays: PyTree, start: Float[Array, "lanes n"]
+    ) -> tuple["_Outputs", "_Outputs"]:
+        """Return what is saved of a lane, and what its reductions hand on."""
+        t = jax.ShapeDtypeStruct((), start.dtype)
+        y = jax.ShapeDtypeStruct(start.shape[1:], start.dtype)
+        saved = jax.eval_shape(self._save, t, y)
+        watched = jax.eval_shape(self._init, arrays, y)
+        return _Outputs.of(saved), _Outputs.of(watched)
+
+    def begin(self, model: PyTree, clock: _Clock, y: Numbers) -> tuple[PyTree, PyTree]:
+        """Return what steps hand on, and what reductions do."""
+        solver = self._run.solver
+        carry = None
+        if isinstance(solver, AbstractFieldSolver):
+            start = solver.start
+
+            def first(model: PyTree, t: Array, h: Array, y: Array) -> PyTree:
+                return start(self._whole(model), t, h, y, self._run.inputs)
+
+            zero = jnp.zeros((), jnp.int32)
+            carry = call(first, model, clock.time(zero), clock.length, y)
+        return carry, call(self._init, model, y)
+
+    def step(self, model: PyTree, clock: _Clock, index: Array, state: PyTree) -> PyTree:
+        """Return the state after one more step than `index`."""
+        y, carry, watched = state
+
+        def advance(
+            model: PyTree, t: Array, h: Array, y: Array, carry: PyTree
+        ) -> tuple[Array, PyTree]:
+            y, carry, _ = self._step(
+                self._whole(model), t, h, y, self._run.inputs, carry
+            )
+            return y, carry
+
+        t = clock.time(index)
+        y, carry = call(advance, model, t, clock.length, y, carry)
+        after = numbers_of([index + 1], ())
+        return y, carry, call(self._update, model, y, after, watched)
+
+    def save(self, model: PyTree, clock: _Clock, index: Array, y: Numbers) -> PyTree:
+        """Return what is saved of a state."""
+        return (
+            y if self._run.plan.fn is None else call(self._save, clock.time(index), y)
+        )
+
+    def finish(self, watched: list[PyTree], count: Array) -> PyTree:
+        """Return the results of reductions, of all lanes, which lead."""
+        results = [
+            jax.vmap(reduction.finish, in_axes=(0, None))(carry, count)
+            for reduction, carry in zip(self._reductions, watched, strict=True)
+        ]
+        return jax.tree.unflatten(self._structure, results)
+
+    def _whole(self, model: PyTree) -> AbstractField:
+        return eqx.combine(model, self._static)
+
+    def _save(self, t: Array, y: Array) -> PyTree:
+        fn = self._run.plan.fn
+        return y if fn is None else fn(t, y, self._run.inputs)
+
+    def _init(self, model: PyTree, y: Array) -> list[PyTree]:
+        whole = self._whole(model)
+        return [reduction.init(whole, y) for reduction in self._reductions]
+
+    def _update(
+        self, model: PyTree, y: Array, index: Array, carries: list[PyTree]
+    ) -> list[PyTree]:
+        whole = self._whole(model)
+        if self._guarded:
+            # As in the loop of XLA: a frozen lane's values are discarded.
+            y = jnp.where(alive(y), y, 1.0)
+        return [
+            reduction.update(whole, y, index, carry)
+            for reduction, carry in zip(self._reductions, carries, strict=True)
+        ]
+
+
+class _Outputs(NamedTuple):
+    """Arrays of one lane that a kernel writes, by the number."""
+
+    shapes: list[jax.ShapeDtypeStruct]
+    structure: Any
+
+    @classmethod
+    def of(cls, tree: PyTree) -> "_Outputs":
+        return cls(*jax.tree.flatten(tree))
+
+    @property
+    def sizes(self) -> list[tuple[int, np.dtype]]:
+        # A kernel writes no single bits.
+        return [
+            (int(np.prod(leaf.shape, dtype=int)), _stored(leaf.dtype))
+            for leaf in self.shapes
+        ]
+
+    def unpack(self, arrays: Sequence[Array], *, lead: int) -> PyTree:
+        """Return arrays `(*lead, size, lanes)` as the lane's, lanes first."""
+        leaves = []
+        for array, leaf in zip(arrays, self.shapes, strict=True):
+            moved = jnp.moveaxis(array, -1, 0).astype(leaf.dtype)
+            leaves.append(moved.reshape(*moved.shape[: 1 + lead], *leaf.shape))
+        return jax.tree.unflatten(self.structure, leaves)
+
+
+class _Packed(NamedTuple):
+    """Numbers of a loop as a flat tuple of vectors over the lanes of a block."""
+
+    shapes: list[tuple[int, ...]]
+    dtypes: list[Any]
+    structure: Any
+    block: int
+
+    @classmethod
+    def of(cls, tree: PyTree, dtype: Any, block: int) -> "_Packed":
+        leaves, structure = jax.tree.flatten(tree)
+        dtypes = [(*(x.dtype for x in leaf.reshape(-1)), dtype)[0] for leaf in leaves]
+        return cls([leaf.shape for leaf in leaves], dtypes, structure, block)
+
+    def flatten(self, tree: PyTree) -> tuple[Array, ...]:
+        return tuple(
+            jnp.broadcast_to(as_traced(number, dtype), (self.block,))
+            for leaf, dtype in zip(jax.tree.leaves(tree), self.dtypes, strict=True)
+            for number in leaf.reshape(-1)
+        )
+
+    def restore(self, flat: Sequence[Array]) -> PyTree:
+        leaves, rest = [], list(flat)
+        for shape in self.shapes:
+            size = int(np.prod(shape, dtype=int))
+            leaves.append(numbers_of(rest[:size], shape))
+            rest = rest[size:]
+        return jax.tree.unflatten(self.structure, leaves)
+
+
+class _Rows(NamedTuple):
+    """A pytree of arrays as one array for each dtype, a row a number."""
+
+    leaves: list[Array]
+    structure: Any
+    lanes: int | None
+
+    @classmethod
+    def of(cls, tree: PyTree, lanes: int | None = None) -> "_Rows":
+        leaves, structure = jax.tree.flatten(tree)
+        return cls([jnp.asarray(leaf) for leaf in leaves], structure, lanes)
+
+    @property
+    def dtypes(self) -> list[np.dtype]:
+        return sorted({leaf.dtype for leaf in self.leaves}, key=str)
+
+    def pack(self) -> list[Array]:
+        """Return arrays `(rows,)`, or `(rows, lanes)` if the leaves lead with lanes."""
+        packed = []
+        for dtype in self.dtypes:
+            same = [leaf for leaf in self.leaves if leaf.dtype == dtype]
+            if self.lanes is None:
+                packed.append(jnp.concatenate([leaf.reshape(-1) for leaf in same]))
+            else:
+                rows = [leaf.reshape(self.lanes, -1).T for leaf in same]
+                packed.append(jnp.concatenate(rows))
+        return packed
+
+    def take(self, refs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Return the first references, which are to these arrays, and the others."""
+        count = len(self.dtypes)
+        return list(refs[:count]), list(refs[count:])
+
+    def read(self, refs: Sequence[Any], load: Any) -> PyTree:
+        """Return the pytree with numbers for its arrays."""
+        next_row = dict.fromkeys(self.dtypes, 0)
+        out = []
+        for leaf in self.leaves:
+            shape = leaf.shape if self.lanes is None else leaf.shape[1:]
+            ref = refs[self.dtypes.index(leaf.dtype)]
+            first = next_row[leaf.dtype]
+            size = int(np.prod(shape, dtype=int))
+            next_row[leaf.dtype] = first + size
+            out.append(numbers_of([load(ref, first + i) for i in range(size)], shape))
+        return jax.tree.unflatten(self.structure, out)
+
+
+def _shape(leaf: Array) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
+
+
+def _one_lane(leaf: Array) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)
+
+
+def _stored(dtype: Any) -> np.dtype:
+    return np.dtype(np.int32) if np.dtype(dtype) == np.bool_ else np.dtype(dtype)
+
+
+def _is_zero(count: int | Array) -> bool:
+    return isinstance(count, int) and count == 0
+
+
+def _integers(counts: Sequence[int | Array]) -> Array:
+    return jnp.stack([jnp.asarray(count, jnp.int32) for count in counts])
