@@ -79,7 +79,7 @@ tests: setup  ## Run the tests, slow ones included
 
 notebooks: setup  ## Execute every notebook
 	@echo "==> notebooks: executing notebooks/*.py"
-	@$(BIN)/pytest -q -m notebook $(PYTEST_ARGS)
+	@$(BIN)/pytest -q -m notebook tests/test_notebooks.py $(PYTEST_ARGS)
 
 # Not --quiet, which would hide warnings from --strict too.
 docs: setup  ## Build the site in site/, every warning an error
