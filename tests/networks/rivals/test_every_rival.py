@@ -1,5 +1,7 @@
 """What holds of every rival cell, and of each in a residual block."""
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -31,15 +33,6 @@ VARIANTS = {
 }
 
 
-def build_cells(key):
-    """Return every cell and variant, with biases that are not zero, by name."""
-    cells = {name: cell(M, N, key=key) for name, cell in CELLS.items()}
-    cells |= {name: cell(M, N, key=key, **kw) for name, (cell, kw) in VARIANTS.items()}
-    for name in ("gru", "lru"):
-        cells[f"{name}, in a block"] = ResidualBlock(cells[name], key=key)
-    return {name: nudged(cell) for name, cell in cells.items()}
-
-
 def nudged(cell):
     """Return a cell away from its initial values, some of which are 0 or 1."""
     leaves, treedef = jax.tree.flatten(cell)
@@ -51,11 +44,28 @@ def nudged(cell):
     return jax.tree.unflatten(treedef, moved)
 
 
-NUDGED = build_cells(jr.key(1))
-every_cell = pytest.mark.parametrize("name", list(NUDGED))
-every_plain_cell = pytest.mark.parametrize(
-    "name", [name for name in NUDGED if "block" not in name]
-)
+@functools.cache
+def make(name):
+    """Return a cell or variant by name, with biases that are not zero.
+
+    Not built while the module is imported, which every test process does.
+    """
+    return nudged(plain(name))
+
+
+@functools.cache
+def plain(name):
+    key = jr.key(1)
+    if name.endswith(BLOCK):
+        return ResidualBlock(plain(name.removesuffix(BLOCK)), key=key)
+    cell, options = VARIANTS.get(name) or (CELLS[name], {})
+    return cell(M, N, key=key, **options)
+
+
+BLOCK = ", in a block"
+PLAIN = [*CELLS, *VARIANTS]
+every_cell = pytest.mark.parametrize("name", [*PLAIN, f"gru{BLOCK}", f"lru{BLOCK}"])
+every_plain_cell = pytest.mark.parametrize("name", PLAIN)
 every_name = pytest.mark.parametrize("name", list(CELLS))
 scan = eqx.filter_jit(lambda cell, state, inputs: cell.scan(state, inputs))
 last = eqx.filter_jit(lambda cell, state, inputs: cell.last(state, inputs))
@@ -68,7 +78,7 @@ def test_the_registry_holds_what_is_compared():
 
 @every_plain_cell
 def test_a_cell_follows_its_papers_equations(name):
-    cell = NUDGED[name]
+    cell = make(name)
     _, outputs = scan(cell, cell.initial_state(), inputs)
     expected = EQUATIONS[name.split(",")[0]](cell, np.asarray(inputs))
     np.testing.assert_allclose(outputs, expected, rtol=1e-12, atol=1e-12)
@@ -76,7 +86,7 @@ def test_a_cell_follows_its_papers_equations(name):
 
 @every_cell
 def test_prepared_steps_equal_unprepared_ones_and_the_scan(name):
-    cell = NUDGED[name]
+    cell = make(name)
     final, outputs = scan(cell, cell.initial_state(), inputs)
     last_state, last_output = last(cell, cell.initial_state(), inputs)
 
@@ -104,7 +114,7 @@ def test_prepared_steps_equal_unprepared_ones_and_the_scan(name):
 
 @every_cell
 def test_mapping_over_a_batch_equals_a_loop(name):
-    cell = NUDGED[name]
+    cell = make(name)
     batch = jnp.stack([inputs, -inputs, 2 * inputs])
 
     @jax.jit
@@ -117,7 +127,7 @@ def test_mapping_over_a_batch_equals_a_loop(name):
 
 @every_cell
 def test_running_free_is_running_on_silence(name):
-    cell = NUDGED[name]
+    cell = make(name)
     state, output = last(cell, cell.initial_state(), inputs)
     outputs = cell.free_run(state, TIME + 1)
     _, silent = scan(cell, state, jnp.zeros_like(inputs))
@@ -170,7 +180,7 @@ def test_a_size_below_one_is_refused(name):
 
 @every_cell
 def test_an_input_that_does_not_fit_is_refused(name):
-    cell = NUDGED[name]
+    cell = make(name)
     with pytest.raises(ValueError, match=r"shape \((time, )?3,?\)"):
         cell.step(cell.initial_state(), jnp.ones(M + 1))
     with pytest.raises(ValueError, match=r"shape \((time, )?3,?\)"):
@@ -211,7 +221,7 @@ def test_in_parallel_equals_one_step_after_another(cell):
 
 @pytest.mark.parametrize("name", ["gru", "cornn", "lru"])
 def test_a_block_is_norm_cell_gate_and_skip(name):
-    cell = NUDGED[name]
+    cell = make(name)
     block = nudged(ResidualBlock(cell, key=jr.key(8)))
     state, outputs = scan(block, block.initial_state(), inputs)
     u = np.asarray(inputs)
