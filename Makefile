@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test quick lint format types tests notebooks docs docs-serve \
-	reproduce bench lock test-lowest clean
+	reproduce bench bench-gpu lock test-lowest clean
 
 help:  ## List the targets
 	@awk 'BEGIN {FS = ":.*  ## "} /^[a-z-]+:.*  ## / \
@@ -98,6 +98,14 @@ bench: BENCH_ARGS ?= ensembles
 bench: $(BENCH)/.installed  ## Measure against the peers, into benchmarks/
 	@echo "==> bench: python -m benchmarks $(BENCH_ARGS)"
 	@$(BENCH)/bin/python -m benchmarks $(BENCH_ARGS)
+
+# With the environment that BENCH_GPU_PYTHON names: JAX, PyTorch and CuPy for one CUDA
+# depend on the driver, which no lock can know.
+bench-gpu: BENCH_GPU_ARGS ?=
+bench-gpu: BENCH_GPU_PYTHON ?= $(or $(wildcard $(BENCH)/bin/python),$(PYTHON))
+bench-gpu:  ## Measure a GPU against its limits and the peers
+	@echo "==> bench-gpu: python -m benchmarks gpu $(BENCH_GPU_ARGS)"
+	@PYTHONPATH=. $(BENCH_GPU_PYTHON) -m benchmarks gpu $(BENCH_GPU_ARGS)
 
 $(BENCH)/.installed: pyproject.toml
 	@$(MAKE) --no-print-directory setup

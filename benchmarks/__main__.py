@@ -8,6 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .gpu.command import add_arguments as add_gpu_arguments
+
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent
 
@@ -21,6 +23,8 @@ _EXAMPLES = """examples:
   python -m benchmarks memory               the leaderboard; hours, and resumes
   python -m benchmarks signal-school        signals memorized and continued; minutes
   python -m benchmarks training             a training step beside PyTorch's; minutes
+  python -m benchmarks gpu                  the card, all parts; resumes
+  python -m benchmarks gpu ceilings ensembles --sizes 2 8
   python -m benchmarks check                what CI runs; under a minute
 """
 
@@ -110,6 +114,10 @@ def build_parser() -> argparse.ArgumentParser:
             metavar="DIR",
             help="where to; default: benchmarks/results",
         )
+    gpu = commands.add_parser(
+        "gpu", help="a GPU: its limits, ensembles, gradients, training; resumes"
+    )
+    add_gpu_arguments(gpu)
     commands.add_parser("check", help="compilation counts and a generous ratio")
     return parser
 
@@ -148,6 +156,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _memory(arguments)
     if arguments.command == "training":
         return _training(arguments, argv)
+    if arguments.command == "gpu":
+        from .gpu.command import run as run_gpu
+
+        return run_gpu(arguments, " ".join(("python -m benchmarks", *argv)))
     parser.print_help()
     return 0
 

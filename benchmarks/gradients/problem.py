@@ -29,9 +29,10 @@ class Problem:
     do: near zero it is the conserved energy, whose gradient hardly sees W.)
 
     - `weight`: "bipartite", W = [[0, C], [-Cᵀ, 0]], or "dense". Their spectra are
-      the same: frequencies from 0.19 to 1.
+      the same: frequencies up to 1, from 0.19 with 32 neurons.
     - `amplitude`: standard deviation of the initial states.
     - `step`: of time; the span is `steps * step`.
+    - `size`: neurons, an even number up to 32.
     """
 
     weight: Weight
@@ -40,9 +41,7 @@ class Problem:
     amplitude: float = REGULAR
     lanes: int = 64
     step: float = STEP
-
-    #: Neurons.
-    size = 2 * len(_PRIMES)
+    size: int = 2 * len(_PRIMES)
 
     @property
     def dtype(self) -> np.dtype:
@@ -56,8 +55,8 @@ class Problem:
     def parameter(self) -> np.ndarray:
         """C `(n/2, n/2)`, or the strictly lower triangle of a dense W `(n, n)`."""
         random = np.random.default_rng(20250413)
-        frequencies = np.sqrt(_PRIMES) / np.sqrt(_PRIMES[-1])
-        half = len(_PRIMES)
+        half = self.size // 2
+        frequencies = np.sqrt(_PRIMES[:half]) / np.sqrt(_PRIMES[half - 1])
         left, right = (_orthogonal(random, half) for _ in range(2))
         coupling = left * frequencies @ right.T
         if self.weight == "bipartite":

@@ -111,10 +111,28 @@ class FusedGRU(_Network):
         return self.readout(self.layer(inputs)[0])
 
 
-def copy_batch(batch: int, delay: int) -> tuple[Any, Any]:
+class FusedLSTM(_Network):
+    """`torch.nn.LSTM`, whose gates are in the order of equinox's."""
+
+    def __init__(self, network: Any):
+        super().__init__(network)
+        cell = network.cells[0].cell
+        size, channels = cell.hidden_size, cell.input_size
+        self.layer = torch.nn.LSTM(channels, size, batch_first=True)
+        with torch.no_grad():
+            self.layer.weight_ih_l0.copy_(_tensor(cell.weight_ih))
+            self.layer.weight_hh_l0.copy_(_tensor(cell.weight_hh))
+            self.layer.bias_ih_l0.copy_(_tensor(cell.bias))
+            self.layer.bias_hh_l0.zero_()
+
+    def forward(self, inputs: Any) -> Any:
+        return self.readout(self.layer(inputs)[0])
+
+
+def copy_batch(batch: int, delay: int, device: str = "cpu") -> tuple[Any, Any]:
     """Return inputs and targets of copy memory, ten of eight symbols."""
-    symbols = torch.randint(1, 9, (batch, 10))
-    shown = torch.zeros(batch, delay + 20, dtype=torch.long)
+    symbols = torch.randint(1, 9, (batch, 10), device=device)
+    shown = torch.zeros(batch, delay + 20, dtype=torch.long, device=device)
     shown[:, :10] = symbols
     shown[:, delay + 9] = 9
     targets = torch.zeros_like(shown)
@@ -123,13 +141,18 @@ def copy_batch(batch: int, delay: int) -> tuple[Any, Any]:
 
 
 def training_step(
-    module: torch.nn.Module, rate: float, batch: int, delay: int
+    module: torch.nn.Module,
+    rate: float,
+    batch: int,
+    delay: int,
+    device: str = "cpu",
+    **options: Any,
 ) -> Callable[[], None]:
-    """Return one step of Adam on a new batch."""
-    optimiser = torch.optim.Adam(module.parameters(), lr=rate)
+    """Return one step of Adam, with these further options, on a new batch."""
+    optimiser = torch.optim.Adam(module.parameters(), lr=rate, **options)
 
     def step() -> None:
-        inputs, targets = copy_batch(batch, delay)
+        inputs, targets = copy_batch(batch, delay, device)
         optimiser.zero_grad(set_to_none=True)
         loss_of(module, inputs, targets).backward()
         optimiser.step()

@@ -10,7 +10,7 @@ from ..suites import Candidate
 from ._way import Way
 
 
-def _rk4(slope: Callable[[Any], Any], y: Any) -> Any:
+def rk4_step(slope: Callable[[Any], Any], y: Any) -> Any:
     k1 = slope(y)
     k2 = slope(y + STEP / 2 * k1)
     k3 = slope(y + STEP / 2 * k2)
@@ -25,7 +25,7 @@ def _lanes_last(problem: Problem) -> Candidate:
     @jax.jit
     def solve(weight: jax.Array, y0: jax.Array) -> jax.Array:
         def body(y: jax.Array, _: None) -> tuple[jax.Array, None]:
-            return _rk4(lambda y: weight @ jnp.tanh(y), y), None
+            return rk4_step(lambda y: weight @ jnp.tanh(y), y), None
 
         return jax.lax.scan(body, y0, None, length=problem.steps)[0]
 
@@ -41,7 +41,7 @@ def _vmapped(problem: Problem) -> Candidate:
 
     def one(weight: jax.Array, y0: jax.Array) -> jax.Array:
         def body(y: jax.Array, _: None) -> tuple[jax.Array, None]:
-            return _rk4(lambda y: weight @ jnp.tanh(y), y), None
+            return rk4_step(lambda y: weight @ jnp.tanh(y), y), None
 
         return jax.lax.scan(body, y0, None, length=problem.steps)[0]
 

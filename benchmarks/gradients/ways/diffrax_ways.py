@@ -8,7 +8,7 @@ from ..schemes import as_matrix
 from ._way import Differentiate, GradientWay
 
 
-def _build(problem: Problem, adjoint: str, *, vmapped: bool = False) -> Differentiate:
+def build(problem: Problem, adjoint: str, *, vmapped: bool = False) -> Differentiate:
     import diffrax
     import jax
     import jax.numpy as jnp
@@ -46,14 +46,14 @@ WAYS = (
         "diffrax",
         "diffrax RK4, `RecursiveCheckpointAdjoint`, state (n, B)",
         "tuned",
-        partial(_build, adjoint="RecursiveCheckpointAdjoint"),
+        partial(build, adjoint="RecursiveCheckpointAdjoint"),
         "rk4",
     ),
     GradientWay(
         "diffrax-vmap",
         "diffrax RK4, `RecursiveCheckpointAdjoint`, vmapped",
         "default",
-        partial(_build, adjoint="RecursiveCheckpointAdjoint", vmapped=True),
+        partial(build, adjoint="RecursiveCheckpointAdjoint", vmapped=True),
         "rk4",
         lanes_first=True,
     ),
@@ -61,14 +61,14 @@ WAYS = (
         "diffrax-direct",
         "diffrax RK4, `DirectAdjoint`, state (n, B)",
         "tuned",
-        partial(_build, adjoint="DirectAdjoint"),
+        partial(build, adjoint="DirectAdjoint"),
         "rk4",
     ),
     GradientWay(
         "diffrax-backsolve",
         "diffrax RK4, `BacksolveAdjoint`, state (n, B)",
         "tuned",
-        partial(_build, adjoint="BacksolveAdjoint"),
+        partial(build, adjoint="BacksolveAdjoint"),
         "rk4",
         standing="rebuilt",
     ),

@@ -1,5 +1,6 @@
 """`ctrnn_jax.simulate_ensemble`, as its documentation shows."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -10,14 +11,15 @@ from ..schemes import as_matrix
 from ._way import Differentiate, GradientWay
 
 
-def _build(
+def build(
     problem: Problem,
     order: int | None = 2,
     adjoint: dict[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Differentiate:
     """Leave the adjoint away, or give `ReversibleAdjoint` these arguments.
 
-    An order of `None` is RK4.
+    An order of `None` is RK4; `options` are further ones of `simulate_ensemble`.
     """
     import jax
     import jax.numpy as jnp
@@ -45,6 +47,7 @@ def _build(
             dt0=problem.step,
             solver=solver,
             adjoint=chosen,
+            **(options or {}),
         )
         assert solution.ys is not None
         return jnp.sum(projection * solution.ys[:, -1])
@@ -53,8 +56,8 @@ def _build(
 
 
 def _way(key: str, label: str, scheme: str, **more: Any) -> GradientWay:
-    build = partial(_build, order=more.pop("order", 2), adjoint=more.pop("adjoint"))
-    return GradientWay(key, label, "ours", build, scheme, lanes_first=True, **more)
+    built = partial(build, order=more.pop("order", 2), adjoint=more.pop("adjoint"))
+    return GradientWay(key, label, "ours", built, scheme, lanes_first=True, **more)
 
 
 # Of order 2 is leapfrog where W is bipartite, coordinate splitting where it is dense.
