@@ -76,8 +76,7 @@ def _timed_by_events(launch: Callable[[], None]) -> dict[str, float]:
         return cupy.cuda.get_elapsed_time(start, end) / 1e3
 
     # The clock of a card that was idle takes some runs to rise.
-    for _ in range(3):
-        one = once()
+    one = min(once() for _ in range(3))
     return repeat(once, one)
 
 

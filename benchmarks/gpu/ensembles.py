@@ -10,7 +10,7 @@ from .clock import choose_steps, foretell, repeat, seconds_of
 from .options import Options
 from .problem import ALLOWED, ALLOWED_OTHER, Ensemble, expected, relative_error
 from .store import DONE, FAILED, SKIPPED, Store
-from .tasks import Skip, Task
+from .tasks import Refused, Skip, Task
 from .ways import WAYS, DeviceWay, checked
 
 
@@ -62,7 +62,7 @@ def _skip_if_long(
         if row["status"] == SKIPPED:
             raise Skip(f"{row['reason']} with {row['lanes']} lanes")
         if row["status"] == FAILED and "wrong answer" in row.get("reason", ""):
-            raise Skip(f"wrong with {row['lanes']} lanes")
+            raise Refused(f"wrong with {row['lanes']} lanes")
         if row["status"] == DONE:
             known.append((row["lanes"], row["seconds"]["median"] / row["steps"]))
     # A check, a run to warm up and five to time, of the fewer steps.

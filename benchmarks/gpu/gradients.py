@@ -16,7 +16,7 @@ from ..suites import WrongAnswer
 from .clock import foretell, repeat, seconds_of
 from .options import Options
 from .store import DONE, SKIPPED, Store
-from .tasks import Skip, Task
+from .tasks import Refused, Skip, Task
 from .ways import engine_option
 
 #: Way -> label.
@@ -102,7 +102,7 @@ def _skip_if_wrong_or_long(
     compared = next(store.of("gradients", kind="agreement", bits=32, **same), None)
     if compared is None or compared["status"] != DONE:
         why = compared["reason"] if compared else "nothing was compared"
-        raise Skip(f"no right answer: {why}")
+        raise Refused(f"no right answer: {why}")
     known = []
     for row in store.of("gradients", kind="timing", lanes=problem.lanes, **same):
         if row["steps"] >= problem.steps:

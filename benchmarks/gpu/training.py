@@ -11,7 +11,7 @@ from ..suites import NotInstalled, WrongAnswer
 from .clock import how_often, seconds_of
 from .options import Options
 from .store import DONE, Store
-from .tasks import Task
+from .tasks import Refused, Task
 
 #: Sequences a step.
 BATCHES = (64, 1024)
@@ -94,7 +94,7 @@ def _timing(
         base = store.rows.get(f"training/{setting.batch}/{setting.network}/ours", {})
         if way != "ours":
             if base.get("status") != DONE:
-                raise RuntimeError("ours was not measured: nothing to compare with")
+                raise Refused("ours was not measured: nothing to compare with")
             wanted = base["first_loss"]
             if not abs(loss - wanted) <= allowed * abs(wanted):
                 raise WrongAnswer(f"first loss {loss}, ours {wanted}")
