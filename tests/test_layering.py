@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ctrnn_jax"
 
-BASE = {"_types", "_results", "_storage", "_machine", "_nearest"}
+BASE = {"_types", "_results", "_precision", "_storage", "_machine", "_nearest"}
 MODELS = BASE | {"matrices", "fields"}
 
 # Room: the rooms it may import, itself aside. "" is the package's own
@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "_storage": set(),
     "_machine": set(),
     "_nearest": set(),
+    "_precision": set(),
     "_page_style": set(),
     "_results": {"_types"},
     "matrices": BASE,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Bool, Float, Int, PyTree, Scalar, ScalarLike
 from ..fields import VoltageCTRNN
 from ..matrices import GainPlusSkew
@@ -51,6 +52,7 @@ class BifurcationDiagram(eqx.Module):
         return np.asarray(MOTIONS)[np.asarray(self.codes)]
 
 
+@full_precision
 def bifurcation_diagram(
     family: AbstractWeight | Callable,
     gains: ArrayLike,

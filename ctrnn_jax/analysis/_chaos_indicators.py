@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Float, Key, PyTree, ScalarLike
 from ..matrices._checks import check_integer
 from ._flow import Flow
@@ -46,6 +47,7 @@ class ChaosIndicators(eqx.Module):
     result: OUTCOMES
 
 
+@full_precision
 def chaos_indicators(
     field: Callable,
     y0: ArrayLike | Sequence,
@@ -108,6 +110,7 @@ def chaos_indicators(
     return _indicators(run, _check_order(order, run), _key(key), throw)
 
 
+@full_precision
 def chaos_ensemble(
     field: Callable,
     y0: ArrayLike | Sequence,

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, PyTree, ScalarLike
 from ..fields import AbstractField, RateCTRNN
 from ..invariants import energy
@@ -32,6 +33,7 @@ _TOLERANCES = {
 }
 
 
+@full_precision
 def classify_orbit(
     field: Callable,
     y0: ArrayLike,
@@ -118,6 +120,7 @@ def classify_orbit(
     return _pack(evidence, _energy_drift(field, found, inputs))
 
 
+@full_precision
 def classify_orbits(
     field: Callable,
     y0: ArrayLike,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._precision import full_precision
 from .._types import Array, Float, PyTree, Vector
 from ..fields import AbstractField, VoltageCTRNN
 from ..invariants import casimirs, energy, is_conservative
@@ -36,6 +37,7 @@ class LinearInvariant(eqx.Module):
         return jnp.vdot(self.direction, y)
 
 
+@full_precision
 def conserved_quantities(
     field: Callable, *, inputs: PyTree = None
 ) -> tuple[Callable, ...]:

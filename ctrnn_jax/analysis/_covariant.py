@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Float, Key, PyTree, ScalarLike
 from ..integrate._fixed_steps import alive
 from ..matrices._checks import check_integer
@@ -37,6 +38,7 @@ class CovariantVectors(eqx.Module):
     result: OUTCOMES
 
 
+@full_precision
 def covariant_vectors(
     field: Callable,
     y0: ArrayLike | Sequence,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Bool, Float, PyTree, Scalar
 from ..matrices._checks import as_floating
 from ._arclength import Corrected, Path, Place, correct, follow
@@ -38,6 +39,7 @@ class FixedPointBranch(eqx.Module):
     result: OUTCOMES
 
 
+@full_precision
 def continue_fixed_points(
     family: Callable,
     start: ArrayLike | Bifurcation,

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Float, Int, Key, PyTree
 from ..matrices._checks import is_concrete
 from ._flow import check_start
@@ -60,6 +61,7 @@ class FixedPoints(eqx.Module):
         return self.points[np.asarray(chosen, int)]
 
 
+@full_precision
 def find_fixed_points(
     field: Callable,
     candidates: ArrayLike,
@@ -113,6 +115,7 @@ def find_fixed_points(
     return _gather(found, starts, wanted, separation, outlier_scale)
 
 
+@full_precision
 def find_slow_points(
     field: Callable,
     candidates: ArrayLike,

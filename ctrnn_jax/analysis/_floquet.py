@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._precision import full_precision
 from .._types import Array, Float, PyTree, Scalar
 from ..matrices._checks import check_integer
 from ._conserved import Conserved, levels_and_gradients, resolve
@@ -59,6 +60,7 @@ class FloquetMultipliers(eqx.Module):
         return "unstable" if moduli.max() > 1 else "stable"
 
 
+@full_precision
 def floquet_multipliers(
     field: Callable,
     orbit: PeriodicOrbit,

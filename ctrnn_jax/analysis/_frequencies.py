@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Bool, Float, Int, ScalarLike
 from ..integrate._checks import check_step
 from ..matrices._checks import check_integer
@@ -46,6 +47,7 @@ class MainFrequencies(eqx.Module):
     result: OUTCOMES
 
 
+@full_precision
 def main_frequencies(
     samples: ArrayLike,
     spacing: ScalarLike,

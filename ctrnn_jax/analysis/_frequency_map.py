@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Float, PyTree, ScalarLike
 from ..integrate._fixed_steps import alive
 from ..matrices._checks import check_integer
@@ -40,6 +41,7 @@ class FrequencyMap(eqx.Module):
     result: OUTCOMES
 
 
+@full_precision
 def frequency_map(
     field: Callable,
     y0: ArrayLike,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Float, PyTree, Scalar
 from ._flow import Flow, check_span, check_start, divide, make_flow
 from ._status import OUTCOMES, mark
@@ -58,6 +59,7 @@ class GradientNorms(eqx.Module):
         return "explode" if change > 0 else "vanish"
 
 
+@full_precision
 def gradient_norms(
     field: Callable,
     y0: ArrayLike,

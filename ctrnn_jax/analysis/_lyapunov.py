@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Float, Key, PyTree, ScalarLike
 from ..matrices._checks import check_integer
 from ._flow import Flow
@@ -74,6 +75,7 @@ class LyapunovSpectrum(eqx.Module):
         return jnp.where(is_okay(self.result), total, jnp.nan)
 
 
+@full_precision
 def lyapunov_spectrum(
     field: Callable,
     y0: ArrayLike | Sequence,

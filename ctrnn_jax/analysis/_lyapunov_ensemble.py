@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 
 import diffrax
 
+from .._precision import full_precision
 from .._types import ArrayLike, Key, PyTree, ScalarLike
 from ._lyapunov import LyapunovSpectrum, spectrum
 from ._run import set_up
 
 
+@full_precision
 def lyapunov_ensemble(
     field: Callable,
     y0: ArrayLike | Sequence,

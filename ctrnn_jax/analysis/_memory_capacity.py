@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Float, Int, Key, ScalarLike
 from ..fields import AbstractField
 from ..matrices._checks import is_concrete
@@ -44,6 +45,7 @@ class MemoryCapacity(eqx.Module):
     result: OUTCOMES
 
 
+@full_precision
 def memory_capacity(
     field: Callable,
     y0: ArrayLike,

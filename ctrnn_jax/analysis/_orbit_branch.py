@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._precision import full_precision
 from .._types import Array, Bool, Float, PyTree, Scalar
 from ..matrices._checks import check_integer
 from ._arclength import Path, Place, follow
@@ -70,6 +71,7 @@ class OrbitBranch(eqx.Module):
         return 2 * jnp.pi / self.periods
 
 
+@full_precision
 def continue_orbits(
     family: Callable,
     start: PeriodicOrbit | Bifurcation,
@@ -146,6 +148,7 @@ def continue_orbits(
     return _follow(system, tangent, options, max_period, tolerance)
 
 
+@full_precision
 def continue_orbits_in_energy(
     field: Callable,
     start: PeriodicOrbit,

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Float, Int, PyTree, Scalar, ScalarLike, Vector
 from ..matrices._checks import check_integer, is_concrete
 from ._conserved import Conserved, levels_and_gradients, resolve
@@ -76,6 +77,7 @@ class PeriodicOrbit(eqx.Module):
         return half_range(self.ys)
 
 
+@full_precision
 def find_periodic_orbit(
     field: Callable,
     y0: ArrayLike,

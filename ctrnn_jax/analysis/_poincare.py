@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Float, Int, PyTree, ScalarLike
 from ..integrate._fixed_steps import alive
 from ..matrices._checks import check_integer
@@ -44,6 +45,7 @@ class PoincareSection(eqx.Module):
         return np.asarray(self.ts)[: int(self.count)]
 
 
+@full_precision
 def poincare_section(
     field: Callable,
     y0: ArrayLike,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Bool, Float, Int, ScalarLike
 
 #: Independent frequencies told apart; more count as this many.
@@ -33,6 +34,7 @@ class FrequencyBasis(eqx.Module):
     residual: Float[Array, " k"]
 
 
+@full_precision
 def frequency_basis(
     angular_frequency: ArrayLike,
     *,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optimistix as optx
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Float, Matrix, PyTree, Scalar, Vector
 from ._flow import check_start
 from ._levenberg import descend
@@ -36,6 +37,7 @@ class FixedPoint(eqx.Module):
     result: OUTCOMES
 
 
+@full_precision
 def refine_fixed_point(
     field: Callable,
     candidate: ArrayLike,

@@ -4,10 +4,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._precision import full_precision
 from .._types import Array, ArrayLike, Float, Key
 from ..matrices._checks import as_floating, check_integer
 
 
+@full_precision
 def zero_one_test(
     samples: ArrayLike,
     *,

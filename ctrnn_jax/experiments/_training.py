@@ -129,7 +129,7 @@ class Training(AbstractExperiment):
                     capacity=1,
                     loss_dtype=dtype,
                     mesh=None,
-                    precision=None,
+                    precision="highest",
                 )
                 state = State(
                     params,

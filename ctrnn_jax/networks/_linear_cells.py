@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._precision import full_matmul as mul
 from .._types import Array, Complex, Float
 from ..fields import AbstractField
 from ..integrate import CayleyStep, ExponentialStep
@@ -41,12 +42,12 @@ class PropagatorCell(AbstractCell):
         )
         propagator, response = step, respond
         for _ in range(substeps - 1):
-            propagator, response = step @ propagator, respond + step @ response
+            propagator, response = mul(step, propagator), respond + mul(step, response)
         bias = field.bias
         return cls(
             propagator,
-            response @ _input_weight(field),
-            None if bias is None else response @ bias,
+            mul(response, _input_weight(field)),
+            None if bias is None else mul(response, bias),
         )
 
     @property
@@ -65,7 +66,7 @@ class PropagatorCell(AbstractCell):
 
     def step(self, state: Float[Array, " n"], u: Float[Array, " m"]) -> Array:
         """Return the state after one input."""
-        state = self.propagator @ state + self.drive @ u
+        state = mul(self.propagator, state) + mul(self.drive, u)
         return state if self.offset is None else state + self.offset
 
     def output(self, state: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -76,12 +77,12 @@ class PropagatorCell(AbstractCell):
         self, state: Float[Array, " n"], inputs: Float[Array, "time m"]
     ) -> tuple[Array, Float[Array, "time n"]]:
         """Return the last state and all of them, the drives found in one product."""
-        drives = inputs @ self.drive.T
+        drives = mul(inputs, self.drive.T)
         if self.offset is not None:
             drives = drives + self.offset[None]
 
         def body(y: Array, drive: Array) -> tuple[Array, Array]:
-            y = self.propagator @ y + drive
+            y = mul(self.propagator, y) + drive
             return y, y
 
         return jax.lax.scan(body, state, drives)
@@ -231,7 +232,8 @@ class RotationCell(AbstractCell):
         )
 
     def _drives(self, inputs: Float[Array, "time m"]) -> Parts:
-        real, imaginary = inputs @ self.drive.real.T, inputs @ self.drive.imag.T
+        real = mul(inputs, self.drive.real.T)
+        imaginary = mul(inputs, self.drive.imag.T)
         if self.offset is None:
             return real, imaginary
         return real + self.offset.real[None], imaginary + self.offset.imag[None]

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.random as jr
 
+from .._precision import in_chosen_precision
 from .._types import Array, DTypeLike, Float, Key, PyTree
 from ._cell import AbstractCell
 
@@ -122,6 +123,7 @@ class RecurrentNetwork(eqx.Module):
             )
         check_chain(self.cells)
 
+    @in_chosen_precision
     def __call__(self, inputs: Float[Array, "time m"]) -> Float[Array, "*time o"]:
         """Return the answers to one sequence."""
         if self.encoder is not None:
@@ -166,6 +168,7 @@ class Generator(eqx.Module):
                 f"{self.start.shape}."
             )
 
+    @in_chosen_precision
     def __call__(
         self, code: Float[Array, " d"], num_samples: int | None = None
     ) -> Float[Array, "time o"]:
@@ -173,10 +176,12 @@ class Generator(eqx.Module):
         count = self.num_samples if num_samples is None else num_samples
         return jax.vmap(self.readout)(self.states(code, count))
 
+    @in_chosen_precision
     def states(self, code: Float[Array, " d"], num_samples: int) -> Array:
         """Return the outputs of the cell, shape `(num_samples, n)`."""
         return self.cell.free_run(self.initial_state(code), num_samples)
 
+    @in_chosen_precision
     def initial_state(self, code: Float[Array, " d"]) -> PyTree:
         """Return the state that a code sets."""
         if self.start is None:

@@ -8,6 +8,7 @@ import diffrax
 import jax.numpy as jnp
 import jax.random as jr
 
+from .._precision import full_matmul
 from .._types import Array, DTypeLike, Float, Key
 from ..fields import AbstractActivation, Linear, RateCTRNN, Tanh, VoltageCTRNN
 from ..integrate import CayleyStep, CoordinateSplitting, ExponentialStep, Leapfrog
@@ -88,7 +89,7 @@ class Oscillator:
                         f"mean_input must have shape ({input_size},), one value a "
                         f"channel, got {mean.shape}."
                     )
-                bias = -input_weight @ mean
+                bias = -full_matmul(input_weight, mean)
         activation: AbstractActivation = Linear()
         if self.nonlinear:
             activation = Tanh(self.scale if scale is None else scale)

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 
+from .._precision import in_chosen_precision
 from .._types import DTypeLike, Key, PyTree
 from ..matrices._checks import check_dtype
 from ..tasks import AbstractTask
@@ -22,6 +23,7 @@ def network_names() -> tuple[str, ...]:
     return (*OSCILLATORS, *CELLS)
 
 
+@in_chosen_precision
 def make_network(
     name: str,
     task: AbstractTask,

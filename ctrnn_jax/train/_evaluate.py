@@ -5,10 +5,12 @@ from functools import partial
 import equinox as eqx
 import jax
 
+from .._precision import in_chosen_precision
 from .._types import Array, PyTree
 from ..tasks import AbstractTask, Batch
 
 
+@in_chosen_precision
 def evaluate(
     model: PyTree,
     task: AbstractTask,

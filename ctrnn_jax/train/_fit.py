@@ -15,6 +15,7 @@ import numpy as np
 import optax
 from jax.sharding import AxisType, Mesh
 
+from .._precision import precision_in_force
 from .._storage import locked
 from .._types import Key, PyTree
 from ..tasks import AbstractTask
@@ -86,8 +87,10 @@ def fit(
       count.
     - `devices`: `jax.Device`s that share each batch; all local ones if `None`.
     - `precision`: of matrix products, as `jax.default_matmul_precision` takes it:
-      `"highest"` for full float32 on a GPU, `"bfloat16"` for speed. State, parameters
-      and sums keep their dtype. `None`: JAX's default, on a GPU TensorFloat-32.
+      `"tensorfloat32"` or `"bfloat16"` round the operands of what is not explicitly in
+      full: encoders, readouts and rivals, never the products of our own dynamics.
+      State, parameters and sums keep their dtype. `None`: that of the context, or
+      `"highest"`, full float32 on a GPU too, unlike JAX's own default.
     - `validate_every`: steps between validations on `task.held_out("validation")`.
     - `validation_batch`: sequences validated at once; all if `None`.
     - `monitor`, `maximise`: the score that says which model is best; lower is better
@@ -131,7 +134,7 @@ def fit(
         capacity=steps_per_dispatch or _CAPACITY,
         loss_dtype=check_loss(model, task, loss_fn, batch_size, key),
         mesh=mesh,
-        precision=precision,
+        precision=precision_in_force(precision),
     )
     # Own copies, as the buffers are given away at each dispatch.
     start = State(

@@ -112,9 +112,10 @@ class Session:
             count = self._next_count()
             kept = (self.plan, jnp.asarray(count, jnp.int32))
             self.state, losses = advance(kept, self.state)
-            self.step = int(self.state.step)
-            okay = bool(self.state.okay)
-            taken = np.asarray(losses)[: self.step - before + (not okay)]
+            # The one time that the host waits for the device, for all it needs.
+            told = jax.device_get((self.state.step, self.state.okay, losses))
+            self.step, okay = int(told[0]), bool(told[1])
+            taken = told[2][: self.step - before + (not okay)]
             self._adapt(len(taken), time.perf_counter() - clock)
             self.record.add_losses(taken, self.seconds)
             self.log.losses(before + len(taken), taken, self.seconds)
@@ -152,10 +153,12 @@ class Session:
         return eqx.combine(jax.device_put(arrays, device), static)
 
     def _spread(self, tree: PyTree) -> PyTree:
-        """Copy arrays to every device."""
-        if self.plan.mesh is None:
-            return tree
-        whole = NamedSharding(self.plan.mesh, PartitionSpec())
+        """Put arrays on the device once for all, or a copy on each of several.
+
+        NumPy arrays, of a task for example, would else be sent at every dispatch.
+        """
+        mesh = self.plan.mesh
+        whole = None if mesh is None else NamedSharding(mesh, PartitionSpec())
         arrays, static = eqx.partition(tree, eqx.is_array)
         return eqx.combine(jax.device_put(arrays, whole), static)
 

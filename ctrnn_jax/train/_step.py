@@ -32,7 +32,7 @@ class Plan(eqx.Module):
     capacity: int = eqx.field(static=True)
     loss_dtype: Any = eqx.field(static=True)
     mesh: Mesh | None = eqx.field(static=True)
-    precision: str | None = eqx.field(static=True)
+    precision: str = eqx.field(static=True)
 
 
 class State(eqx.Module):
