@@ -4,6 +4,7 @@ import gc
 import itertools
 import os
 import sys
+import types
 from pathlib import Path
 
 # Read when JAX first looks for devices: several test processes share a GPU only
@@ -24,16 +25,44 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("ctrnn_jax")
 
 
+def _has_gpu():
+    return any(device.platform == "gpu" for device in jax.devices())
+
+
+def _do_without_beartype():
+    """Stand in for beartype where a machine has a GPU but not it; say whether.
+
+    Such machines are lent for an hour and take no packages. Annotations then go
+    unchecked, and a line at the top says so. Never in CI, nor without a GPU.
+    """
+    try:
+        import beartype  # noqa: F401
+    except ImportError:
+        if os.environ.get("CI") or not _has_gpu():
+            raise
+        stand_in = types.ModuleType("beartype")
+        vars(stand_in)["beartype"] = lambda function: function
+        sys.modules["beartype"] = stand_in
+        return True
+    return False
+
+
+# Before jaxtyping's plugin looks for it.
+_UNCHECKED = _do_without_beartype()
+
+
+def pytest_report_header():
+    if _UNCHECKED:
+        return "WARNING: beartype is not installed, so no annotation is checked"
+    return None
+
+
 def pytest_configure():
     # Set for the whole run and not by a fixture, so that arrays made while a
     # test module is imported follow the same rules.
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_numpy_rank_promotion", "raise")
     jax.config.update("jax_numpy_dtype_promotion", "strict")
-
-
-def _has_gpu():
-    return any(device.platform == "gpu" for device in jax.devices())
 
 
 def pytest_runtest_setup(item):

@@ -117,7 +117,9 @@ def test_a_dispatch_writes_the_new_state_where_the_old_one_was(monkeypatch):
     for old, _ in calls:
         kept = [
             jax.tree_util.keystr(path)
-            for path, leaf in jax.tree_util.tree_leaves_with_path(old)
+            for path, leaf in jax.tree_util.tree_leaves_with_path(
+                (old.params, old.optimiser)
+            )
             if not leaf.is_deleted()
         ]
         assert kept == []
