@@ -25,6 +25,7 @@ from ._engine import Engine, check_engine, decline, wants_kernel
 from ._fixed_steps import has_fixed_step
 from ._lane_loop import Run
 from ._lanes import blank, finite_lanes, keep_finite, mark_lanes, replace_lanes
+from ._memory import check_fits
 from ._reductions import check_reductions, is_reduction
 from ._reversible import ReversibleAdjoint, choose_adjoint, counts_on_steps
 from ._reversible_lanes import run_reversibly
@@ -128,6 +129,7 @@ def simulate_ensemble(
         _, splitting = adjoint.accept(single, solver, options)
         assert grid is not None
         counts = counts_on_steps(grid)
+        check_fits(state, len(counts))
         saved, ys, result = run_reversibly(
             model,
             mask,
@@ -170,6 +172,8 @@ def simulate_ensemble(
             max_steps=max_steps,
         )
     assert grid is not None and isinstance(times, np.ndarray)
+    if plan.fn is None:
+        check_fits(state, plan.num_saves)
     if saveat is None:
         saved = times
     else:
