@@ -1,5 +1,6 @@
 """Start a kernel over blocks of lanes, on a GPU or in the interpreter."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,9 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
 from ..._types import Array
+
+# Users can do nothing about it; `docs/guide/gpu.md` says what it means for them.
+warnings.filterwarnings("ignore", "The Pallas Triton backend", DeprecationWarning)
 
 
 def launch(
