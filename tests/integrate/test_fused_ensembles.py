@@ -154,7 +154,7 @@ def test_the_kernel_lowers_for_cuda_without_a_gpu(getkey):
             model, y0, TS, dt0=0.1, solver=RK4(), engine="pallas", saveat=LAST
         ).ys
 
-    y0 = jax.ShapeDtypeStruct((100, 3), np.float32)
+    y0 = jax.ShapeDtypeStruct((100, 3), np.float64)
     lowered = jax.jit(solve).trace(y0).lower(lowering_platforms=("cuda",))
     assert "gpu.triton" in lowered.as_text()
 

@@ -49,7 +49,7 @@ def launch(
         zeros = (0,) * array.ndim
         return pl.BlockSpec(array.shape, lambda i: zeros)
 
-    def start(*arrays: Array, interpret: bool) -> list[Array]:
+    def start(*arrays: Array, interpret: bool) -> Sequence[Array]:
         return pl.pallas_call(
             kernel,
             name=name,
