@@ -140,7 +140,7 @@ def ours(
         capacity=STEPS,
         loss_dtype=jnp.dtype(jnp.float32),
         mesh=None,
-        precision=precision,
+        precision=precision or "default",
     )
     count = jnp.asarray(STEPS, jnp.int32)
     at = [State(params, optim.init(params), jnp.zeros((), jnp.int32), jnp.array(True))]

@@ -1,8 +1,8 @@
 """A whole integration in one launch of a GPU kernel, many lanes at once.
 
 XLA launches several kernels a step, each of which reads and writes the states of all
-lanes. Here a lane stays where it is computed: small ones in the registers of a thread
-(`_registers`), which run the very functions that XLA runs, written out by `_numbers`.
+lanes. Here a lane stays in the registers of a thread (`_registers`), which runs the
+very functions that XLA runs, number by number (`_written_out`).
 """
 
 import jax

@@ -17,7 +17,8 @@ from .._lane_loop import Run
 from .._lanes import lanes_first
 from .._reductions import is_reduction
 from ._launch import launch, warps_of
-from ._numbers import Numbers, as_traced, call, numbers_of
+from ._numbers import Numbers, as_traced, numbers_of
+from ._written_out import call
 
 
 def run_in_registers(
