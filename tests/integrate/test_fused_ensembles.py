@@ -116,6 +116,45 @@ def test_a_model_a_lane_and_reductions_are_those_of_xla(getkey):
     _agree(*_both(models, y0, CoordinateSplitting(), **options))
 
 
+@pytest.mark.parametrize("form", [cj.VoltageCTRNN, cj.RateCTRNN])
+@pytest.mark.parametrize(
+    ("size", "activation"),
+    [(9, Erf()), (20, Tanh(scale=2.0)), (64, HardTanh()), (128, Linear())],
+    ids=str,
+)
+def test_many_neurons_are_those_of_xla(form, size, activation, getkey):
+    model = form(
+        cj.SkewSymmetric(size, key=getkey()),
+        activation=activation,
+        leak=0.1,
+        bias=jnp.linspace(-0.1, 0.1, size),
+    )
+    y0 = jr.normal(getkey(), (65, size))
+    reductions = [Mean(), Every(3, Variance())]
+    options = {"reductions": reductions, "saveat": diffrax.SaveAt(steps=8, t0=True)}
+    _agree(*_both(model, y0, RK4(), **options))
+
+
+def test_many_neurons_with_a_leak_and_a_bias_a_lane_are_those_of_xla(getkey):
+    weight = cj.SkewSymmetric(12, key=getkey())
+
+    def build(leak, bias):
+        return cj.VoltageCTRNN(weight, leak=leak, bias=bias)
+
+    leaks, biases = jnp.linspace(0.1, 0.3, 6), jr.normal(getkey(), (6, 12))
+    models = eqx.filter_vmap(build)(leaks, biases)
+    axes = eqx.tree_at(
+        lambda axes: (axes.leak, axes.bias),
+        jax.tree.map(lambda _: None, models),
+        (0, 0),
+        is_leaf=lambda leaf: leaf is None,
+    )
+    models = eqx.tree_at(lambda model: model.weight, models, weight)
+    y0 = jr.normal(getkey(), (6, 12))
+    options = {"model_axes": axes, "saveat": LAST}
+    _agree(*_both(models, y0, diffrax.Euler(), **options))
+
+
 def test_a_lane_that_fails_costs_that_lane_only(getkey):
     model = cj.VoltageCTRNN(
         cj.Unconstrained.from_matrix(jnp.diag(jnp.array([1.0, 400.0]))),
@@ -146,15 +185,16 @@ def test_gradients_are_those_of_xla(getkey):
     np.testing.assert_allclose(fused.weight.upper, plain.weight.upper, rtol=1e-12)
 
 
-def test_the_kernel_lowers_for_cuda_without_a_gpu(getkey):
-    model = cj.VoltageCTRNN(cj.SkewSymmetric(3, key=getkey()))
+@pytest.mark.parametrize("size", [3, 16, 20, 128])
+def test_the_kernel_lowers_for_cuda_without_a_gpu(size, getkey):
+    model = cj.VoltageCTRNN(cj.SkewSymmetric(size, key=getkey()))
 
     def solve(y0):
         return cj.simulate_ensemble(
             model, y0, TS, dt0=0.1, solver=RK4(), engine="pallas", saveat=LAST
         ).ys
 
-    y0 = jax.ShapeDtypeStruct((100, 3), np.float64)
+    y0 = jax.ShapeDtypeStruct((100, size), np.float64)
     lowered = jax.jit(solve).trace(y0).lower(lowering_platforms=("cuda",))
     assert "gpu.triton" in lowered.as_text()
 
@@ -162,10 +202,11 @@ def test_the_kernel_lowers_for_cuda_without_a_gpu(getkey):
 @pytest.mark.parametrize(
     ("size", "solver", "reason"),
     [
-        (9, RK4(), "9 neurons"),
+        (129, RK4(), "129 neurons"),
+        (9, CoordinateSplitting(), "few neurons only"),
         (3, ImplicitMidpoint(), "solves equations within a step"),
     ],
-    ids=["large", "implicit"],
+    ids=["large", "one-by-one", "implicit"],
 )
 def test_what_no_kernel_covers_is_refused_by_name_and_logged_otherwise(
     size, solver, reason, getkey, monkeypatch, caplog

@@ -1,8 +1,9 @@
 """A whole integration in one launch of a GPU kernel, many lanes at once.
 
 XLA launches several kernels a step, each of which reads and writes the states of all
-lanes. Here a lane stays in the registers of a thread (`_registers`), which runs the
-very functions that XLA runs, number by number (`_written_out`).
+lanes. Here a lane of few neurons stays in the registers of a thread (`_registers`),
+and one of more in a tile of its block (`_tiles`). Both run the functions that XLA
+runs, number by number (`_written_out`) or tile by tile (`_on_tiles`).
 """
 
 import jax
@@ -16,6 +17,7 @@ from .._lane_loop import Run
 from .._splitting import CoordinateSplitting, Leapfrog
 from ._refusal import NotFused
 from ._registers import run_in_registers
+from ._tiles import MOST_IN_TILES, run_in_tiles
 
 #: Neurons of a lane whose numbers fit the registers of a thread, beside the weights.
 _MOST_IN_REGISTERS = 8
@@ -36,12 +38,12 @@ def run_fused(
     lanes, size = start.shape
     if lanes == 0 or size == 0:
         raise NotFused("there is nothing to integrate")
-    if size > _MOST_IN_REGISTERS:
+    if size > MOST_IN_TILES:
         raise NotFused(
-            f"the model has {size} neurons, and a lane of more than "
-            f"{_MOST_IN_REGISTERS} does not fit the registers of a thread"
+            f"the model has {size} neurons, and kernels take {MOST_IN_TILES} at most"
         )
-    saved, reduced, finite = run_in_registers(field, mask, start, run)
+    run_lanes = run_in_registers if size <= _MOST_IN_REGISTERS else run_in_tiles
+    saved, reduced, finite = run_lanes(field, mask, start, run)
     success = jax.tree.map(lambda leaf: jnp.full(lanes, leaf), RESULTS.successful)
     return saved, reduced, finite, success
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -29,6 +30,7 @@ def launch(
 
     **Arguments:**
 
+    - `kernel`: told first whether it is interpreted.
     - `everywhere`: arrays that every block sees whole.
     - `lanes`: arrays with the lanes last, of which a block sees its own.
     - `outputs`: shape without lanes, and dtype, of arrays to write.
@@ -51,7 +53,7 @@ def launch(
 
     def start(*arrays: Array, interpret: bool) -> Sequence[Array]:
         return pl.pallas_call(
-            kernel,
+            partial(kernel, interpret),
             name=name,
             grid=((batch + excess) // block,),
             in_specs=[

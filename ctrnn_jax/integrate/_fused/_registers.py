@@ -44,7 +44,7 @@ def run_in_registers(
     first = eqx.combine(jax.tree.map(_one_lane, own), jax.tree.map(_shape, shared))
     saves, carries = one.outputs(first, start)
 
-    def kernel(counts_ref: Any, *refs: Any) -> None:
+    def kernel(interpreted: bool, counts_ref: Any, *refs: Any) -> None:
         shared_refs, others = shared_rows.take(refs)
         own_refs, (y_ref, *others) = own_rows.take(others)
         count = len(saves.shapes)
