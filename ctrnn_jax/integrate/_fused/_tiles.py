@@ -29,9 +29,13 @@ from ._refusal import NotFused
 
 #: The sides of a product on matrix units are at least this long.
 _SHORTEST_SIDE = 16
-#: Neurons, and lanes and warps of a block (measured, see benchmarks/).
-_BLOCKS = {16: (64, 4), 32: (64, 4), 64: (32, 4), 128: (32, 4)}
-MOST_IN_TILES = max(_BLOCKS)
+#: By bytes of a number and neurons: lanes and warps of a block (fastest of several on
+#: an H200).
+_BLOCKS = {
+    4: {16: (64, 2), 32: (64, 4), 64: (32, 4), 128: (64, 8)},
+    8: {16: (64, 4), 32: (64, 4), 64: (32, 4), 128: (16, 4)},
+}
+MOST_IN_TILES = 128
 
 
 class _TileWeight(AbstractWeight):
@@ -71,7 +75,7 @@ def run_in_tiles(
     _check(field, mask, run)
     size, dtype = start.shape[1], start.dtype
     padded = max(_SHORTEST_SIDE, 1 << (size - 1).bit_length())
-    block, num_warps = _BLOCKS[padded]
+    block, num_warps = _BLOCKS[dtype.itemsize][padded]
     excess = padded - size
 
     def pad(array: Array) -> Array:
