@@ -184,9 +184,15 @@ def test_a_sweep_of_which_every_run_fails_is_a_numerical_failure(ctrnn, tmp_path
 def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(tmp_path):
     source = """
     import time, jax, jax.numpy as jnp
+    from pathlib import Path
+
+    held, calls = Path(__file__).with_name("held"), []
 
     def wait(x):
-        time.sleep(0.2)
+        # The first chunk goes through, a later one waits for the interruption.
+        calls.append(x)
+        while len(calls) > 1 and held.exists():
+            time.sleep(0.05)
         return x
 
     def slow(settings, key):
@@ -201,6 +207,8 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(tmp_path):
     command = [sys.executable, "-m", "ctrnn_jax", "sweep", "run", spec]
     command += ["--store", tmp_path / "out.zarr"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    held = tmp_path / "held"
+    held.touch()
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=environment,
@@ -211,6 +219,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(tmp_path):
             break
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
+    held.unlink()
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert "the same command goes on from here" in stderr
