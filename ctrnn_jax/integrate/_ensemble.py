@@ -85,7 +85,7 @@ def simulate_ensemble(
       the whole integration; or `"auto"`, the kernel on an NVIDIA GPU where it covers
       the call, else XLA (the logger `ctrnn_jax` says why at level INFO). The two
       agree to rounding. Without a GPU `"pallas"` runs the kernel in an interpreter,
-      slowly. Derivatives are always computed in XLA, but for `ReversibleAdjoint`.
+      slowly. Derivatives are always computed in XLA.
 
     **Returns:** a `diffrax.Solution` with `ts` `(time,)`, `ys` `(batch, time, n)` and
     `result` of shape `(batch,)`; with `reductions`, `stats["reductions"]` is the same
@@ -128,6 +128,8 @@ def simulate_ensemble(
     if isinstance(adjoint, ReversibleAdjoint):
         _, splitting = adjoint.accept(single, solver, options)
         assert grid is not None
+        if wants_kernel(engine):
+            decline(engine, "ReversibleAdjoint solves and is undone in XLA")
         counts = counts_on_steps(grid)
         check_fits(state, len(counts))
         saved, ys, result = run_reversibly(
