@@ -38,15 +38,11 @@ def run_fixed(
     per_lane = any(jax.tree.leaves(mask.weight))
     size, itemsize = start.shape[1], start.dtype.itemsize
 
-    def fused(
-        own: PyTree, start: Float[Array, "lanes n"], everywhere: PyTree
-    ) -> PyTree:
+    def fused(own: PyTree, start: Lanes, everywhere: PyTree) -> PyTree:
         shared, run = everywhere
         return run_fused(eqx.combine(own, shared), mask, start, run)
 
-    def plain(
-        own: PyTree, start: Float[Array, "lanes n"], everywhere: PyTree
-    ) -> PyTree:
+    def plain(own: PyTree, start: Lanes, everywhere: PyTree) -> PyTree:
         shared, run = everywhere
 
         def chunk(own: PyTree, start: Float[Array, "chunk n"]) -> PyTree:

@@ -3,7 +3,7 @@
 XLA launches several kernels a step, each of which reads and writes the states of all
 lanes. Here a lane of few neurons stays in the registers of a thread (`_registers`),
 and one of more in a tile of its block (`_tiles`). Both run the functions that XLA
-runs, number by number (`_written_out`) or tile by tile (`_on_tiles`).
+runs, number by number (`_written_out`) or tile by tile (`_on_tiles`), by `_replay`.
 """
 
 import jax
@@ -48,4 +48,4 @@ def run_fused(
     return saved, reduced, finite, success
 
 
-__all__ = ["NotFused", "run_fused"]
+__all__ = ["run_fused"]

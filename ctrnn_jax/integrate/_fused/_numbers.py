@@ -40,11 +40,6 @@ def numbers_of(values: Sequence, shape: tuple[int, ...]) -> Numbers:
     return out.reshape(shape)
 
 
-def as_traced(number: Any, dtype: Any = None) -> Array:
-    """Return a number as JAX has it."""
-    return jnp.asarray(number, dtype)
-
-
 def alike(arrays: list[Array]) -> list[Array]:
     """Return numbers that are the same in all lanes beside ones that are not."""
     lanes = max((array.shape for array in arrays), key=len)
@@ -63,22 +58,24 @@ def add(a: Any, b: Any) -> Any:
     if is_known(a) and is_known(b):
         return a + b
     dtype = b.dtype if is_known(a) else a.dtype
-    return jnp.add(*alike([as_traced(a, dtype), as_traced(b, dtype)]))
+    return jnp.add(*alike([jnp.asarray(a, dtype), jnp.asarray(b, dtype)]))
 
 
 def multiply(a: Any, b: Any) -> Any:
     """Return a · b; nothing is computed where one is known to be 0, 1 or −1."""
+    if is_known(a) and is_known(b):
+        return a * b
     if is_known(b):
         a, b = b, a
     if is_known(a):
-        if a == 0 or is_known(b):
-            return a * b if is_known(b) else a
+        if a == 0:
+            return a
         if a == 1:
             return b
         if a == -1:
             return -b
     dtype = b.dtype
-    return jnp.multiply(*alike([as_traced(a, dtype), b]))
+    return jnp.multiply(*alike([jnp.asarray(a, dtype), b]))
 
 
 def at_build_time(function: Callable, *arguments: Any, **params: Any) -> np.ndarray:

@@ -17,7 +17,7 @@ from .._lane_loop import Run
 from .._lanes import lanes_first
 from .._reductions import is_reduction
 from ._launch import launch, warps_of
-from ._numbers import Numbers, as_traced, numbers_of
+from ._numbers import Numbers, numbers_of
 from ._written_out import call
 
 
@@ -74,7 +74,7 @@ def run_in_registers(
             values = one.save(model, clock, index, y)
             for ref, value in zip(saved_refs, jax.tree.leaves(values), strict=True):
                 for i, number in enumerate(value.reshape(-1)):
-                    ref[slot, i, :] = jnp.broadcast_to(as_traced(number), block)
+                    ref[slot, i, :] = jnp.broadcast_to(jnp.asarray(number), block)
             return index, flat
 
         zero = jnp.zeros((), jnp.int32)
@@ -133,7 +133,7 @@ class _Clock(NamedTuple):
 
     def time(self, count: Any) -> Numbers:
         """Return the time after `count` steps, as a number."""
-        origin, step = as_traced(self.origin), as_traced(self.step)
+        origin, step = jnp.asarray(self.origin), jnp.asarray(self.step)
         return numbers_of([origin + count.astype(step.dtype) * step], ())
 
     @property
@@ -275,7 +275,7 @@ class _Packed(NamedTuple):
 
     def flatten(self, tree: PyTree) -> tuple[Array, ...]:
         return tuple(
-            jnp.broadcast_to(as_traced(number, dtype), (self.block,))
+            jnp.broadcast_to(jnp.asarray(number, dtype), (self.block,))
             for leaf, dtype in zip(jax.tree.leaves(tree), self.dtypes, strict=True)
             for number in leaf.reshape(-1)
         )

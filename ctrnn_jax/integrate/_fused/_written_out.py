@@ -12,16 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr
 
-from ..._types import Array, PyTree
+from ..._types import Array
 from ._formulas import ELEMENTWISE, FORMULAS
 from ._moves import ADDED, MOVES, PLACED, place, scatter
 from ._numbers import (
     Numbers,
     add,
     alike,
-    as_traced,
     at_build_time,
     is_known,
     known,
@@ -29,51 +28,13 @@ from ._numbers import (
     numbers_of,
 )
 from ._refusal import NotFused
+from ._replay import Replay
 
 #: A loop inside a step is written out up to this length.
 _LONGEST_LOOP = 16
 
 
-def call(function: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
-    """Call `function`, written for arrays, on pytrees of numbers.
-
-    **Raises:** `NotFused` if it does what cannot be written out.
-    """
-    leaves, treedef = jax.tree.flatten(arguments)
-    shapes = [jax.ShapeDtypeStruct(leaf.shape, _dtype_of(leaf)) for leaf in leaves]
-    traced, out = jax.make_jaxpr(
-        lambda *arrays: function(*jax.tree.unflatten(treedef, arrays)),
-        return_shape=True,
-    )(*shapes)
-    return jax.tree.unflatten(jax.tree.structure(out), run(traced, leaves))
-
-
-def run(traced: ClosedJaxpr, arguments: Sequence[Numbers]) -> list[Numbers]:
-    """Return the results of a traced function on numbers."""
-    constants = [_constant(constant) for constant in traced.consts]
-    return _run(traced.jaxpr, constants, arguments)
-
-
-def _run(
-    jaxpr: Jaxpr, constants: Sequence[Numbers], arguments: Sequence[Numbers]
-) -> list[Numbers]:
-    values: dict[Any, Numbers] = {}
-    values.update(zip(jaxpr.constvars, constants, strict=True))
-    values.update(zip(jaxpr.invars, arguments, strict=True))
-
-    def read(atom: Any) -> Numbers:
-        if isinstance(atom, Literal):
-            return known(atom.val, _aval_dtype(atom))
-        return values[atom]
-
-    for equation in jaxpr.eqns:
-        operands = [read(atom) for atom in equation.invars]
-        results = _apply(equation, operands)
-        values.update(zip(equation.outvars, results, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
-
-
-def _apply(equation: Any, operands: list[Numbers]) -> list[Numbers]:
+def _apply(equation: Any, operands: list[Numbers]) -> list[Numbers] | None:
     name, params = equation.primitive.name, equation.params
     if name in ELEMENTWISE or name in FORMULAS:
         return [_elementwise(equation, operands)]
@@ -85,18 +46,8 @@ def _apply(equation: Any, operands: list[Numbers]) -> list[Numbers]:
         return scatter(equation, operands)
     if name in _REDUCTIONS:
         return [_reduce(_REDUCTIONS[name], operands[0], params["axes"])]
-    if name in _RULES:
-        return _RULES[name](equation, operands)
-    inner = next((params[key] for key in _CALLS if key in params), None)
-    if inner is None or name in ("while", "scan"):
-        raise NotFused(f"a kernel cannot do `{name}`")
-    if isinstance(inner, ClosedJaxpr):
-        return run(inner, operands)
-    return _run(inner, [], operands)
-
-
-#: Where primitives that only call another function keep it.
-_CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
+    rule = _RULES.get(name)
+    return None if rule is None else rule(equation, operands)
 
 
 # --- each number alone ----------------------------------------------------------------
@@ -124,7 +75,7 @@ def _bind(equation: Any, numbers: list[Any], dtypes: list[Any]) -> Any:
         return multiply(*numbers)
     if name == "select_n" and is_known(numbers[0]):
         return numbers[1 + int(numbers[0])]
-    arrays = alike([as_traced(x, d) for x, d in zip(numbers, dtypes, strict=True)])
+    arrays = alike([jnp.asarray(x, d) for x, d in zip(numbers, dtypes, strict=True)])
     formula = FORMULAS.get(name)
     if formula is not None:
         return formula(*arrays, **params)
@@ -141,7 +92,7 @@ def _pairwise(name: str) -> Callable[[Any, Any], Any]:
         if is_known(a) and is_known(b):
             return getattr(np, name)(a, b)
         dtype = b.dtype if is_known(a) else a.dtype
-        return operation(*alike([as_traced(a, dtype), as_traced(b, dtype)]))
+        return operation(*alike([jnp.asarray(a, dtype), jnp.asarray(b, dtype)]))
 
     return both
 
@@ -221,7 +172,7 @@ def _scan(equation: Any, operands: list[Numbers]) -> list[Numbers]:
     for index in order:
         # An element of a vector of objects is the number itself.
         parts = [_element(sequence, index) for sequence in sequences]
-        results = run(params["jaxpr"], [*shared, *carry, *parts])
+        results = _REPLAY.run(params["jaxpr"], [*shared, *carry, *parts])
         carry = results[:num_carry]
         kept.append(results[num_carry:])
     if params["reverse"]:
@@ -241,7 +192,9 @@ def _cond(equation: Any, operands: list[Numbers]) -> list[Numbers]:
     branches = equation.params["branches"]
     choice, arguments = operands[0][()], operands[1:]
     if is_known(choice):
-        return run(branches[int(np.clip(choice, 0, len(branches) - 1))], arguments)
+        return _REPLAY.run(
+            branches[int(np.clip(choice, 0, len(branches) - 1))], arguments
+        )
     if len(branches) != 2:
         raise NotFused("a kernel branches two ways at most")
     shapes = [aval.shape for aval in branches[0].out_avals]
@@ -249,9 +202,9 @@ def _cond(equation: Any, operands: list[Numbers]) -> list[Numbers]:
     lanes = _lanes_of(operands)
 
     def flat(branch: ClosedJaxpr) -> list[Array]:
-        results = run(branch, arguments)
+        results = _REPLAY.run(branch, arguments)
         return [
-            jnp.broadcast_to(as_traced(number, dtype), lanes)
+            jnp.broadcast_to(jnp.asarray(number, dtype), lanes)
             for result, dtype in zip(results, dtypes, strict=True)
             for number in result.reshape(-1)
         ]
@@ -290,10 +243,6 @@ def _iota(equation: Any, operands: list[Numbers]) -> list[Numbers]:
     return [known(np.broadcast_to(along, shape), equation.params["dtype"])]
 
 
-def _custom_jvp(equation: Any, operands: list[Numbers]) -> list[Numbers]:
-    return run(equation.params["call_jaxpr"], operands)
-
-
 def _concatenate(equation: Any, operands: list[Numbers]) -> list[Numbers]:
     return [np.concatenate(operands, axis=equation.params["dimension"])]
 
@@ -310,21 +259,14 @@ _RULES: dict[str, Callable[[Any, list[Numbers]], list[Numbers]]] = {
     "scan": _scan,
     "cond": _cond,
     "iota": _iota,
-    "custom_jvp_call": _custom_jvp,
     # Lanes do not see each other, so there is nothing to fence off.
     "optimization_barrier": lambda equation, operands: operands,
     "copy": lambda equation, operands: operands,
-    "copy_p": lambda equation, operands: operands,
-    "stop_gradient": lambda equation, operands: operands,
 }
 
 
 def _dtype_of(numbers: Numbers) -> Any:
     return numbers.reshape(-1)[0].dtype
-
-
-def _aval_dtype(atom: Any) -> Any:
-    return atom.aval.dtype
 
 
 def _constant(value: Any) -> Numbers:
@@ -334,3 +276,8 @@ def _constant(value: Any) -> Numbers:
     if array.size > 4096:
         raise NotFused(f"it holds an array of {array.size} constants")
     return known(array)
+
+
+_REPLAY = Replay(_dtype_of, known, _constant, _apply)
+#: Call a function, written for arrays, on pytrees of numbers.
+call = _REPLAY.call
