@@ -14,7 +14,7 @@ from ..fields import AbstractField
 from ._base import AbstractFieldSolver
 from ._fixed_steps import alive, fixed_step, guarded, overflow_is_possible, repeat
 from ._lanes import LaneField, lanes_first, lanes_last
-from ._reductions import is_reduction
+from ._reductions import OneLane
 from ._saves import SavePlan
 
 
@@ -51,7 +51,8 @@ def run_in_xla(
     """Advance the lanes of one chunk; return saves, reductions, which are finite."""
     plan = run.plan
     lanes, advance, begin, by_lane = _stepper(field, mask, run)
-    watch = _Watch(run.reductions, lanes, overflow_is_possible(field))
+    one = OneLane.of(run.reductions, overflow_is_possible(field))
+    watch = _Watch(one, lanes)
 
     def body(index: Array, state: PyTree) -> PyTree:
         y, carry, result, watched = state
@@ -77,47 +78,29 @@ def run_in_xla(
     last = jnp.asarray(plan.lead + plan.stride * more)
     y, _, result, watched = repeat(body, last, plan.tail, state)
     saved = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), saved)
-    return saved, watch.finish(last + plan.tail, watched), alive(y), result
+    reduced = one.finish(watched, last + plan.tail, lanes=-1)
+    return saved, reduced, alive(y), result
 
 
-class _Watch:
+class _Watch(NamedTuple):
     """All reductions of a run, over all lanes; their carries have the lanes last."""
 
-    def __init__(self, reductions: PyTree, lanes: LaneField, may_overflow: bool):
-        self._all, self._structure = jax.tree.flatten(reductions, is_leaf=is_reduction)
-        self._lanes = lanes
-        self._may_overflow = may_overflow
+    one: OneLane
+    lanes: LaneField
 
     def init(self, y: Float[Array, "n lanes"]) -> list[PyTree]:
-        def one(field: AbstractField, y: Float[Array, " n"]) -> list[PyTree]:
-            return [reduction.init(field, y) for reduction in self._all]
-
-        return self._lanes.map(one, (-1,), -1)(y) if self._all else []
+        return self.lanes.map(self.one.init, (-1,), -1)(y) if self._any else []
 
     def update(
         self, y: Float[Array, "n lanes"], index: Array, carries: list[PyTree]
     ) -> list[PyTree]:
-        def one(
-            field: AbstractField, y: Float[Array, " n"], carries: list[PyTree]
-        ) -> list[PyTree]:
-            return [
-                reduction.update(field, y, index, carry)
-                for reduction, carry in zip(self._all, carries, strict=True)
-            ]
-
-        if not self._all:
+        if not self._any:
             return []
-        if self._may_overflow:
-            # A frozen lane's values are discarded; they and their slopes stay finite.
-            y = jnp.where(alive(y), y, 1.0)
-        return self._lanes.map(one, (-1, -1), -1)(y, carries)
+        return self.lanes.map(self.one.update, (-1, None, -1), -1)(y, index, carries)
 
-    def finish(self, count: Array, carries: list[PyTree]) -> PyTree:
-        results = [
-            jax.vmap(reduction.finish, in_axes=(-1, None))(carry, count)
-            for reduction, carry in zip(self._all, carries, strict=True)
-        ]
-        return jax.tree.unflatten(self._structure, results)
+    @property
+    def _any(self) -> bool:
+        return bool(self.one.reductions)
 
 
 def _first_failure(old: RESULTS, new: RESULTS) -> RESULTS:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from .._types import Array, Float, PyTree
 from ..fields import AbstractField
 from ..fields._energy import energy_of, energy_shift
+from ._fixed_steps import alive
 
 Observable: TypeAlias = Callable[[AbstractField, Float[Array, " n"]], Array]
 
@@ -229,6 +230,47 @@ class Every(AbstractReduction):
 
     def finish(self, carry: PyTree, count: Array) -> PyTree:
         return self.reduction.finish(carry, count // self.num_steps)
+
+
+class OneLane(NamedTuple):
+    """All reductions of a run, as functions of one lane."""
+
+    reductions: list[AbstractReduction]
+    structure: Any
+    may_overflow: bool
+
+    @classmethod
+    def of(cls, reductions: PyTree, may_overflow: bool) -> "OneLane":
+        """Take in a pytree of reductions."""
+        return cls(*jax.tree.flatten(reductions, is_leaf=is_reduction), may_overflow)
+
+    def init(self, model: AbstractField, y: Float[Array, " n"]) -> list[PyTree]:
+        """Return all carries of the initial state."""
+        return [reduction.init(model, y) for reduction in self.reductions]
+
+    def update(
+        self,
+        model: AbstractField,
+        y: Float[Array, " n"],
+        index: Array,
+        carries: list[PyTree],
+    ) -> list[PyTree]:
+        """Take in the state after step `index`."""
+        if self.reductions and self.may_overflow:
+            # A frozen lane's values are discarded; they and their slopes stay finite.
+            y = jnp.where(alive(y), y, 1.0)
+        return [
+            reduction.update(model, y, index, carry)
+            for reduction, carry in zip(self.reductions, carries, strict=True)
+        ]
+
+    def finish(self, carries: list[PyTree], count: Array, *, lanes: int) -> PyTree:
+        """Return the results of carries with an axis `lanes`; theirs lead with it."""
+        results = [
+            jax.vmap(reduction.finish, in_axes=(lanes, None))(carry, count)
+            for reduction, carry in zip(self.reductions, carries, strict=True)
+        ]
+        return jax.tree.unflatten(self.structure, results)
 
 
 def is_reduction(node: object) -> bool:

@@ -28,6 +28,11 @@ class SavePlan(NamedTuple):
         """Steps before each save, shape `(num_saves,)`."""
         return int(self.lead) + int(self.stride) * np.arange(self.num_saves)
 
+    @property
+    def num_steps(self) -> int | Array:
+        """All steps."""
+        return self.lead + self.stride * (self.num_saves - 1) + self.tail
+
     def with_any_counts(self) -> "SavePlan":
         """Return the plan with counts that a compiled program takes as arguments.
 

@@ -15,9 +15,10 @@ from .._base import AbstractFieldSolver
 from .._fixed_steps import alive, fixed_step, guarded, overflow_is_possible
 from .._lane_loop import Run
 from .._lanes import lanes_first
-from .._reductions import is_reduction
+from .._reductions import OneLane
 from ._launch import launch, warps_of
 from ._numbers import Numbers, numbers_of
+from ._schedule import Schedule
 from ._written_out import call
 
 
@@ -34,13 +35,13 @@ def run_in_registers(
     lanes = lanes_first(field, mask)
     arrays, static = eqx.partition(lanes.field, eqx.is_array)
     own, shared = eqx.partition(arrays, lanes.mask)
-    one = _OneLane(static, run)
+    one = _Lane(static, run)
     batch = start.shape[0]
     block = block_of(batch)
     own_rows = _Rows.of(own, lanes=batch)
     shared_rows = _Rows.of((shared, run.origin, run.step))
     plan = run.plan
-    slots = plan.num_saves + (0 if _is_zero(plan.tail) else 1)
+    schedule = Schedule(plan)
     first = eqx.combine(jax.tree.map(_one_lane, own), jax.tree.map(_shape, shared))
     saves, carries = one.outputs(first, start)
 
@@ -64,36 +65,27 @@ def run_in_registers(
         def body(index: Array, flat: tuple[Array, ...]) -> tuple[Array, ...]:
             return packed.flatten(one.step(model, clock, index, packed.restore(flat)))
 
-        def interval(slot: Array, carry: tuple) -> tuple:
-            index, flat = carry
-            count = jnp.where(slot == 0, counts_ref[0], counts_ref[1])
-            count = jnp.where(slot == plan.num_saves, counts_ref[2], count)
-            flat = jax.lax.fori_loop(index, index + count, body, flat)
-            index = index + count
+        def save(slot: Array, index: Array, flat: tuple[Array, ...]) -> None:
             y, *_ = packed.restore(flat)
             values = one.save(model, clock, index, y)
             for ref, value in zip(saved_refs, jax.tree.leaves(values), strict=True):
                 for i, number in enumerate(value.reshape(-1)):
                     ref[slot, i, :] = jnp.broadcast_to(jnp.asarray(number), block)
-            return index, flat
 
-        zero = jnp.zeros((), jnp.int32)
-        carry = zero, packed.flatten(state)
-        _, flat = jax.lax.fori_loop(zero, jnp.int32(slots), interval, carry)
+        flat = schedule.run(counts_ref, body, save, packed.flatten(state))
         y, _, watched = packed.restore(flat)
         finite_ref[0, :] = call(alive, y)[()].astype(jnp.int32)
         for ref, value in zip(carry_refs, jax.tree.leaves(watched), strict=True):
             for i, number in enumerate(value.reshape(-1)):
                 ref[i, :] = number.astype(ref.dtype)
 
-    counts = [plan.lead, plan.stride, plan.tail]
     outputs = launch(
         kernel,
         name="ctrnn_registers",
-        everywhere=[_integers(counts), *shared_rows.pack()],
+        everywhere=[schedule.counts, *shared_rows.pack()],
         lanes=[*own_rows.pack(), start.T],
         outputs=[
-            *[((slots, size), dtype) for size, dtype in saves.sizes],
+            *[((schedule.slots, size), dtype) for size, dtype in saves.sizes],
             ((1,), jnp.dtype(jnp.int32)),
             *[((size,), dtype) for size, dtype in carries.sizes],
         ],
@@ -104,11 +96,9 @@ def run_in_registers(
     finite = outputs[len(saves.shapes)]
     watched = outputs[len(saves.shapes) + 1 :]
     saved = saves.unpack([leaf[: plan.num_saves] for leaf in saved], lead=1)
-    total = sum(
-        count * times
-        for count, times in zip(counts, (1, plan.num_saves - 1, 1), strict=True)
+    reduced = one.reductions.finish(
+        carries.unpack(watched, lead=0), jnp.asarray(plan.num_steps), lanes=0
     )
-    reduced = one.finish(carries.unpack(watched, lead=0), jnp.asarray(total))
     return saved, reduced, finite[0].astype(bool)
 
 
@@ -141,17 +131,15 @@ class _Clock(NamedTuple):
         return numbers_of([self.step], ())
 
 
-class _OneLane:
+class _Lane:
     """What is done to one lane, called on numbers; arrays of the model come first."""
 
     def __init__(self, static: PyTree, run: Run):
         self._static, self._run = static, run
-        self._reductions, self._structure = jax.tree.flatten(
-            run.reductions, is_leaf=is_reduction
-        )
-        self._guarded = overflow_is_possible(static)
+        may_overflow = overflow_is_possible(static)
+        self.reductions = OneLane.of(run.reductions, may_overflow)
         step = fixed_step(run.solver)
-        self._step = guarded(step) if self._guarded else step
+        self._step = guarded(step) if may_overflow else step
 
     def outputs(
         self, arrays: PyTree, start: Float[Array, "lanes n"]
@@ -200,14 +188,6 @@ class _OneLane:
             y if self._run.plan.fn is None else call(self._save, clock.time(index), y)
         )
 
-    def finish(self, watched: list[PyTree], count: Array) -> PyTree:
-        """Return the results of reductions, of all lanes, which lead."""
-        results = [
-            jax.vmap(reduction.finish, in_axes=(0, None))(carry, count)
-            for reduction, carry in zip(self._reductions, watched, strict=True)
-        ]
-        return jax.tree.unflatten(self._structure, results)
-
     def _whole(self, model: PyTree) -> AbstractField:
         return eqx.combine(model, self._static)
 
@@ -216,20 +196,12 @@ class _OneLane:
         return y if fn is None else fn(t, y, self._run.inputs)
 
     def _init(self, model: PyTree, y: Array) -> list[PyTree]:
-        whole = self._whole(model)
-        return [reduction.init(whole, y) for reduction in self._reductions]
+        return self.reductions.init(self._whole(model), y)
 
     def _update(
         self, model: PyTree, y: Array, index: Array, carries: list[PyTree]
     ) -> list[PyTree]:
-        whole = self._whole(model)
-        if self._guarded:
-            # As in the loop of XLA: a frozen lane's values are discarded.
-            y = jnp.where(alive(y), y, 1.0)
-        return [
-            reduction.update(whole, y, index, carry)
-            for reduction, carry in zip(self._reductions, carries, strict=True)
-        ]
+        return self.reductions.update(self._whole(model), y, index, carries)
 
 
 class _Outputs(NamedTuple):
@@ -346,11 +318,3 @@ def _one_lane(leaf: Array) -> jax.ShapeDtypeStruct:
 
 def _stored(dtype: Any) -> np.dtype:
     return np.dtype(np.int32) if np.dtype(dtype) == np.bool_ else np.dtype(dtype)
-
-
-def _is_zero(count: int | Array) -> bool:
-    return isinstance(count, int) and count == 0
-
-
-def _integers(counts: Sequence[int | Array]) -> Array:
-    return jnp.stack([jnp.asarray(count, jnp.int32) for count in counts])

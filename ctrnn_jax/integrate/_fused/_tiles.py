@@ -1,5 +1,6 @@
 """One launch for a whole integration: lanes of many neurons, as tiles of a block."""
 
+from functools import partial
 from typing import Any
 
 import diffrax
@@ -20,12 +21,14 @@ from .._reductions import (
     Maximum,
     Mean,
     Minimum,
+    OneLane,
     Variance,
     is_reduction,
 )
 from ._launch import launch
 from ._on_tiles import call_on_tiles
 from ._refusal import NotFused
+from ._schedule import Schedule
 
 #: The sides of a product on matrix units are at least this long.
 _SHORTEST_SIDE = 16
@@ -102,32 +105,25 @@ def run_in_tiles(
     shared_leaves, shared_tree = jax.tree.flatten(shared)
     shapes = [leaf.shape for leaf in shared_leaves]
     shared_leaves = [pad(leaf) if leaf.ndim else leaf[None] for leaf in shared_leaves]
-    reductions, structure = jax.tree.flatten(run.reductions, is_leaf=is_reduction)
-    plan = run.plan
-    tail_is_zero = isinstance(plan.tail, int) and plan.tail == 0
-    slots = plan.num_saves + (0 if tail_is_zero else 1)
+    schedule = Schedule(run.plan)
     may_overflow = overflow_is_possible(field)
     step = fixed_step(run.solver)
     step = guarded(step) if may_overflow else step
 
-    def init(y: Array) -> list[PyTree]:
-        # Those that `_check` lets through look at the state alone, not at the model.
-        def one(y: Array) -> list[PyTree]:
-            return [reduction.init(field, y) for reduction in reductions]
+    reductions = OneLane.of(run.reductions, may_overflow)
 
-        return jax.vmap(one, in_axes=-1, out_axes=-1)(y) if reductions else []
+    # The reductions that `_check` lets through look at the state alone, not the model.
+    def init(y: Array) -> list[PyTree]:
+        if not reductions.reductions:
+            return []
+        one = partial(reductions.init, field)
+        return jax.vmap(one, in_axes=-1, out_axes=-1)(y)
 
     def update(y: Array, index: Array, watched: list[PyTree]) -> list[PyTree]:
-        def one(y: Array, watched: list[PyTree]) -> list[PyTree]:
-            return [
-                reduction.update(field, y, index, carry)
-                for reduction, carry in zip(reductions, watched, strict=True)
-            ]
-
-        if not reductions:
+        if not reductions.reductions:
             return []
-        y = jnp.where(alive(y), y, 1.0) if may_overflow else y
-        return jax.vmap(one, in_axes=-1, out_axes=-1)(y, watched)
+        one = partial(reductions.update, field)
+        return jax.vmap(one, in_axes=(-1, None, -1), out_axes=-1)(y, index, watched)
 
     tile = jax.ShapeDtypeStruct((padded, block), dtype)
     carries, carry_tree = jax.tree.flatten(jax.eval_shape(init, tile))
@@ -169,35 +165,28 @@ def run_in_tiles(
             t = origin + index.astype(dtype) * h
             return call_on_tiles(advance, model, matrix, index, t, h, state)
 
-        def interval(slot: Array, carry: tuple) -> tuple:
-            index, state = carry
-            count = jnp.where(slot == 0, counts_ref[0], counts_ref[1])
-            count = jnp.where(slot == plan.num_saves, counts_ref[2], count)
-            state = jax.lax.fori_loop(index, index + count, body, state)
+        def save(slot: Array, index: Array, state: PyTree) -> None:
             saved_ref[slot, :, :] = state[0]
-            return index + count, state
 
         y = y_ref[...]
-        zero = jnp.zeros((), jnp.int32)
-        carry = zero, (y, call_on_tiles(init, y))
-        _, (y, watched) = jax.lax.fori_loop(zero, jnp.int32(slots), interval, carry)
+        state = y, call_on_tiles(init, y)
+        y, watched = schedule.run(counts_ref, body, save, state)
         finite_ref[0, :] = call_on_tiles(alive, y).astype(jnp.int32)
         for ref, value in zip(carry_refs, jax.tree.leaves(watched), strict=True):
             ref[...] = value
 
-    counts = [plan.lead, plan.stride, plan.tail]
     outputs = launch(
         kernel,
         name="ctrnn_tiles",
         everywhere=[
-            jnp.stack([jnp.asarray(count, jnp.int32) for count in counts]),
+            schedule.counts,
             jnp.stack([jnp.asarray(run.origin, dtype), jnp.asarray(run.step, dtype)]),
             matrix,
             *shared_leaves,
         ],
         lanes=[*own_leaves, pad(start.T)],
         outputs=[
-            ((slots, padded), dtype),
+            ((schedule.slots, padded), dtype),
             ((1,), np.dtype(np.int32)),
             *[((padded,), leaf.dtype) for leaf in carries],
         ],
@@ -205,17 +194,10 @@ def run_in_tiles(
         num_warps=num_warps,
     )
     saved, finite, *watched = outputs
-    saved = jnp.moveaxis(saved[: plan.num_saves, :size], -1, 0)
+    saved = jnp.moveaxis(saved[: run.plan.num_saves, :size], -1, 0)
     watched = jax.tree.unflatten(carry_tree, [leaf[:size].T for leaf in watched])
-    total = sum(
-        count * times
-        for count, times in zip(counts, (1, plan.num_saves - 1, 1), strict=True)
-    )
-    results = [
-        jax.vmap(reduction.finish, in_axes=(0, None))(carry, jnp.asarray(total))
-        for reduction, carry in zip(reductions, watched, strict=True)
-    ]
-    return saved, jax.tree.unflatten(structure, results), finite[0].astype(bool)
+    count = jnp.asarray(run.plan.num_steps)
+    return saved, reductions.finish(watched, count, lanes=0), finite[0].astype(bool)
 
 
 def _check(field: AbstractField, mask: PyTree, run: Run) -> None:
