@@ -49,10 +49,18 @@ def with_kernel(
     plain: Callable[..., PyTree],
     *arguments: PyTree,
 ) -> PyTree:
-    """Return `kernel(*arguments)` where it covers them, else `plain(*arguments)`.
+    """Return `kernel(*arguments)` where it covers them, else `plain(*arguments)`."""
+    try:
+        return kernel(*arguments)
+    except NotFused as refusal:
+        decline(engine, str(refusal))
+    return plain(*arguments)
 
-    Both return the same. Derivatives are those of `plain`: kernels have none.
-    """
+
+def derived_by(
+    plain: Callable[..., PyTree], kernel: Callable[..., PyTree]
+) -> Callable[..., PyTree]:
+    """Return `kernel`, with the derivatives of `plain`, which computes the same."""
 
     @eqx.filter_custom_jvp
     def run(*arguments: PyTree) -> PyTree:
@@ -62,8 +70,4 @@ def with_kernel(
     def _(primals: PyTree, tangents: PyTree) -> Any:
         return eqx.filter_jvp(plain, primals, tangents)
 
-    try:
-        return run(*arguments)
-    except NotFused as refusal:
-        decline(engine, str(refusal))
-    return plain(*arguments)
+    return run

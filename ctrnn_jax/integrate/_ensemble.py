@@ -128,8 +128,6 @@ def simulate_ensemble(
     if isinstance(adjoint, ReversibleAdjoint):
         _, splitting = adjoint.accept(single, solver, options)
         assert grid is not None
-        if wants_kernel(engine):
-            decline(engine, "ReversibleAdjoint solves and is undone in XLA")
         counts = counts_on_steps(grid)
         check_fits(state, len(counts))
         saved, ys, result = run_reversibly(
@@ -142,6 +140,7 @@ def simulate_ensemble(
             splitting,
             inputs,
             adjoint,
+            engine,
             throw,
         )
         return _solution(saved[0], saved[-1], saved, ys, result, num_steps=counts[-1])

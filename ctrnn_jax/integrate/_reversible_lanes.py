@@ -1,5 +1,7 @@
 """Many lanes by a reversible solve: laid out, cut and shared out like any others."""
 
+from typing import TypeAlias
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,8 @@ import numpy as np
 from .._results import RESULTS, mark_nonfinite
 from .._types import Array, Float, Int, PyTree
 from ..fields import AbstractField
+from ._engine import decline, wants_kernel, with_kernel
+from ._fused import solve_in_kernel
 from ._lanes import (
     blank,
     finite_lanes,
@@ -21,6 +25,9 @@ from ._reversible_solve import solve_reversibly
 from ._shares import chunk_size, in_chunks, shard
 from ._splitting import CoordinateSplitting, Leapfrog
 
+#: States of the lanes of one device.
+Lanes: TypeAlias = Float[Array, "lanes n"]
+
 
 @eqx.filter_jit
 def run_reversibly(
@@ -33,6 +40,7 @@ def run_reversibly(
     solver: CoordinateSplitting | Leapfrog,
     inputs: PyTree,
     adjoint: ReversibleAdjoint,
+    engine: str,
     throw: bool,
 ) -> tuple[Float[Array, " time"], Float[Array, "batch time n"], RESULTS]:
     """Return times, states after `counts` steps, and a result a lane."""
@@ -41,9 +49,14 @@ def run_reversibly(
     own, shared = eqx.partition(model, mask)
     own, start = keep_finite(ok, own), replace_lanes(ok, y0, 0.0)
 
-    def share(
-        own: PyTree, start: Float[Array, "lanes n"], everywhere: PyTree
-    ) -> PyTree:
+    def fused(own: PyTree, start: Lanes, everywhere: PyTree) -> PyTree:
+        shared, inputs, origin, step, counts = everywhere
+        field = eqx.combine(own, shared)
+        return solve_in_kernel(
+            field, mask, start, inputs, origin, step, counts, solver, storage
+        )
+
+    def plain(own: PyTree, start: Lanes, everywhere: PyTree) -> PyTree:
         shared, inputs, origin, step, counts = everywhere
 
         def solve(field: AbstractField, y: Array) -> PyTree:
@@ -61,6 +74,13 @@ def run_reversibly(
         itemsize = start.dtype.itemsize
         lanes = chunk_size(start.shape[1], itemsize, per_lane=per_lane)
         return in_chunks(chunk, own, start, chunk=lanes)
+
+    def share(own: PyTree, start: Lanes, everywhere: PyTree) -> PyTree:
+        if engine == "pallas":
+            return with_kernel(engine, fused, plain, own, start, everywhere)
+        if wants_kernel(engine):
+            decline(engine, "no GPU has yet run the kernels that undo their steps")
+        return plain(own, start, everywhere)
 
     per_lane = any(jax.tree.leaves(mask.weight))
     storage = adjoint.storage(y0.dtype)

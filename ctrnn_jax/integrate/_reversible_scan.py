@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from .._types import Array, Bool, Float, PyTree, ScalarLike, State
 from ..fields import AbstractField, materialise
 from ._motion import Held, Motion, Own, none_like
-from ._reversible_solve import add_trees, check_return, pad_neurons, undo
+from ._reversible_solve import check_return, pad_neurons
 from ._scheme import Scheme
 from ._splitting import CoordinateSplitting, Leapfrog
 from ._storage import AbstractStorage
+from ._substeps import add_trees, undo
 
 
 class HeldInputs(eqx.Module):

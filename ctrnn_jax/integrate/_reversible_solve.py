@@ -8,13 +8,21 @@ import numpy as np
 from .._types import Array, Bool, Float, Int, PyTree, State
 from ..fields import AbstractField, materialise
 from ..matrices._base import DenseWeight
-from ._motion import AbstractFlow, Held, Motion, Own
+from ._motion import Held, Motion, Own
 from ._scheme import Scheme
 from ._splitting import CoordinateSplitting, Leapfrog
 from ._storage import AbstractStorage
+from ._substeps import (
+    add_compensated,
+    add_trees,
+    begin_run,
+    make_substep,
+    undo_beginning,
+    undo_substep,
+)
 
 #: Substeps whose cotangents are summed plainly, before they join a compensated sum.
-_STRETCH = 64
+STRETCH = 64
 
 
 def solve_reversibly(
@@ -34,9 +42,7 @@ def solve_reversibly(
     """
     size = y0.shape[0]
     scheme = Scheme.of(solver)
-    if inputs is not None and not isinstance(inputs, eqx.Module):
-        # So that what the function closes over can be differentiated in.
-        inputs = eqx.filter_closure_convert(inputs, origin)
+    inputs = as_module(inputs, origin)
     field = materialise(field)
     if field.weight.independent_sets is None:
         scheme = scheme.fitted(size)
@@ -45,6 +51,13 @@ def solve_reversibly(
     bounds = counts * len(scheme.fractions)
     saved, spilt = _solve((motion, y0), scheme, storage, bounds)
     return saved[:, :size], jnp.any(spilt[:size], axis=0)
+
+
+def as_module(inputs: PyTree, t: Float[Array, ""]) -> PyTree:
+    """Return u(t) so that what the function closes over can be differentiated in."""
+    if inputs is None or isinstance(inputs, eqx.Module):
+        return inputs
+    return eqx.filter_closure_convert(inputs, t)
 
 
 def pad_neurons(
@@ -101,13 +114,10 @@ def _forward(
         first, stop = span
 
         def body(index: Array, held: Held) -> Held:
-            drive = motion.drive(scheme.middle(motion, index))
-            for flow in scheme.flows(motion, index, index == stop - 1, drive):
-                held = flow.push(motion, storage, held, drive)
-            return held
+            last = index == stop - 1
+            return make_substep(motion, scheme, storage, index, last, held)
 
-        for flow in scheme.opening(motion, first):
-            held = flow.push(motion, storage, held, motion.field.bias)
+        held = begin_run(motion, scheme, storage, first, held)
         held = jax.lax.fori_loop(first, stop, body, held)
         gauge = motion.gauge(scheme.count(stop, motion))
         return held, storage.read(held.value, gauge)
@@ -155,39 +165,23 @@ def _solve_backward(
         def body(back: Array, carry: PyTree) -> PyTree:
             state, total = carry
             index = stop - 1 - back
-            drive, pull_drive = jax.vjp(
-                lambda own: eqx.combine(own, motion).drive(
-                    scheme.middle(motion, index)
-                ),
-                own,
+            state, part = undo_substep(
+                motion, own, scheme, storage, index, back == 0, state
             )
-            flows = scheme.flows(motion, index, back == 0, drive)
-            state, part, of_drive = undo(flows, motion, own, storage, drive, state)
-            if of_drive is not None:
-                part = add_trees(part, pull_drive(of_drive)[0])
             return state, add_trees(total, part)
 
         def stretch(number: Array, carry: PyTree) -> PyTree:
             state, sums = carry
-            begin = number * _STRETCH
-            end = jnp.minimum(begin + _STRETCH, stop - first)
+            begin = number * STRETCH
+            end = jnp.minimum(begin + STRETCH, stop - first)
             state, total = jax.lax.fori_loop(begin, end, body, (state, zero))
-            return state, _add_compensated(sums, total)
+            return state, add_compensated(sums, total)
 
-        stretches = -((first - stop) // _STRETCH)
+        stretches = -((first - stop) // STRETCH)
         state = (value, cotangent + arriving)
         state, sums = jax.lax.fori_loop(0, stretches, stretch, (state, sums))
-        opening = scheme.opening(motion, first)
-        if opening:
-            state, part, of_bias = undo(
-                opening, motion, own, storage, motion.field.bias, state
-            )
-            if own.field.bias is not None:
-                part = eqx.tree_at(
-                    lambda m: m.field.bias, part, add_trees(part.field.bias, of_bias)
-                )
-            sums = _add_compensated(sums, part)
-        return (state, sums), None
+        state, part = undo_beginning(motion, own, scheme, storage, first, state)
+        return (state, sums if part is None else add_compensated(sums, part)), None
 
     carry = ((value, jnp.zeros_like(y0)), (zero, zero))
     spans = (bounds[:-1], bounds[1:], saved[1:])
@@ -195,26 +189,6 @@ def _solve_backward(
     (value, cotangent), (sums, _) = carry
     cotangent = check_return(cotangent + saved[0], value, y0, storage)
     return sums, cotangent
-
-
-def undo(
-    flows: list[AbstractFlow],
-    motion: Motion,
-    own: Own,
-    storage: AbstractStorage,
-    drive: Array | None,
-    state: tuple[Array, State],
-) -> tuple[tuple[Array, State], Own, Array | None]:
-    """Undo flows; return the state and cotangents before, of `own` and of the drive."""
-    value, cotangent = state
-    total = jax.tree.map(jnp.zeros_like, own)
-    of_drive = None if drive is None else jnp.zeros_like(drive)
-    for flow in reversed(flows):
-        value, cotangent, part, part_drive = flow.pull(
-            motion, own, storage, value, cotangent, drive
-        )
-        total, of_drive = add_trees(total, part), add_trees(of_drive, part_drive)
-    return (value, cotangent), total, of_drive
 
 
 def check_return(
@@ -229,23 +203,3 @@ def check_return(
         "not reproducible (on a GPU set XLA_FLAGS=--xla_gpu_deterministic_ops=true); "
         "otherwise use adjoint=diffrax.RecursiveCheckpointAdjoint().",
     )
-
-
-def add_trees(first: PyTree, second: PyTree) -> PyTree:
-    """Return the sum of two trees, `None` counting as nothing."""
-
-    def one(a: Array | None, b: Array | None) -> Array | None:
-        if a is None or b is None:
-            return b if a is None else a
-        return a + b
-
-    return jax.tree.map(one, first, second, is_leaf=lambda leaf: leaf is None)
-
-
-def _add_compensated(sums: tuple[Own, Own], part: Own) -> tuple[Own, Own]:
-    """Add to a sum and what its rounding has lost so far (Kahan 1965)."""
-    total, lost = sums
-    part = jax.tree.map(jnp.subtract, part, lost)
-    grown = jax.tree.map(jnp.add, total, part)
-    lost = jax.tree.map(lambda g, t, p: (g - t) - p, grown, total, part)
-    return grown, lost

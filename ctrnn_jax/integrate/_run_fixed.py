@@ -8,7 +8,7 @@ import jax
 from .._results import RESULTS, mark_nonfinite, throw_unless_okay
 from .._types import Array, Float, PyTree
 from ..fields import AbstractField
-from ._engine import wants_kernel, with_kernel
+from ._engine import derived_by, wants_kernel, with_kernel
 from ._fused import run_fused
 from ._lane_loop import Run, run_in_xla
 from ._lanes import blank, finite_lanes, keep_finite, replace_lanes
@@ -53,7 +53,8 @@ def run_fixed(
 
     def share(own: PyTree, start: Lanes, everywhere: PyTree) -> PyTree:
         if wants_kernel(engine):
-            return with_kernel(engine, fused, plain, own, start, everywhere)
+            kernel = derived_by(plain, fused)
+            return with_kernel(engine, kernel, plain, own, start, everywhere)
         return plain(own, start, everywhere)
 
     ys, reduced, finite, result = shard(share, own, start, (shared, run))

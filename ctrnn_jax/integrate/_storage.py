@@ -133,10 +133,11 @@ class FixedPoint(AbstractStorage):
     @property
     def limit(self) -> float:
         """The range: |y| must stay below it."""
-        return 2.0 ** (jnp.iinfo(self._integer).bits - 2 - self.bits)
+        return 2.0 ** (jnp.iinfo(self.integer).bits - 2 - self.bits)
 
     @property
-    def _integer(self) -> np.dtype:
+    def integer(self) -> np.dtype:
+        """The dtype of what is held."""
         return _INTEGERS[self.dtype][0]
 
     def hold(self, y: State) -> Int[Array, "n *batch"]:
@@ -154,10 +155,10 @@ class FixedPoint(AbstractStorage):
         if gauge is not None:
             factor = gauge.grow * factor
         units = _beside(rate, jax.lax.optimization_barrier(factor)) * rate
-        info = jnp.iinfo(self._integer)
+        info = jnp.iinfo(self.integer)
         # Also false for NaN. The least integer added to half the range leaves it.
         fits = jnp.abs(units) < 2.0 ** (info.bits - 2)
-        return jnp.where(fits, jnp.round(units).astype(self._integer), info.min)
+        return jnp.where(fits, jnp.round(units).astype(self.integer), info.min)
 
     def spilt(self, held: Array) -> Array:
         # Out of half the range the two highest bits differ.

@@ -4,6 +4,7 @@ XLA launches several kernels a step, each of which reads and writes the states o
 lanes. Here a lane of few neurons stays in the registers of a thread (`_registers`),
 and one of more in a tile of its block (`_tiles`). Both run the functions that XLA
 runs, number by number (`_written_out`) or tile by tile (`_on_tiles`), by `_replay`.
+`_reversible` undoes lanes of few neurons in registers too, for their gradient.
 """
 
 import jax
@@ -16,11 +17,9 @@ from .._base import AbstractFieldSolver
 from .._lane_loop import Run
 from .._splitting import CoordinateSplitting, Leapfrog
 from ._refusal import NotFused
-from ._registers import run_in_registers
+from ._registers import MOST_IN_REGISTERS, run_in_registers
+from ._reversible import solve_in_kernel
 from ._tiles import MOST_IN_TILES, run_in_tiles
-
-#: Neurons of a lane whose numbers fit the registers of a thread, beside the weights.
-_MOST_IN_REGISTERS = 8
 
 
 def run_fused(
@@ -42,10 +41,10 @@ def run_fused(
         raise NotFused(
             f"the model has {size} neurons, and kernels take {MOST_IN_TILES} at most"
         )
-    run_lanes = run_in_registers if size <= _MOST_IN_REGISTERS else run_in_tiles
+    run_lanes = run_in_registers if size <= MOST_IN_REGISTERS else run_in_tiles
     saved, reduced, finite = run_lanes(field, mask, start, run)
     success = jax.tree.map(lambda leaf: jnp.full(lanes, leaf), RESULTS.successful)
     return saved, reduced, finite, success
 
 
-__all__ = ["run_fused"]
+__all__ = ["run_fused", "solve_in_kernel"]

@@ -104,7 +104,18 @@ FORMULAS = {
 #: Primitives that act on each number alone and that kernels have.
 ELEMENTWISE = frozenset(
     (
-        *("abs", "acos", "acosh", "add", "and", "asin", "asinh", "atan", "atan2"),
+        *(
+            "abs",
+            "acos",
+            "acosh",
+            "add",
+            "add_any",
+            "and",
+            "asin",
+            "asinh",
+            "atan",
+            "atan2",
+        ),
         *("atanh", "bitcast_convert_type", "cbrt", "ceil", "clamp", "cos", "cosh"),
         *("convert_element_type", "div", "eq", "exp", "exp2", "expm1", "floor", "ge"),
         *("gt", "integer_pow", "le", "log", "log1p", "lt", "max", "min", "mul", "ne"),

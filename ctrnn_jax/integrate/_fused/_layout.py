@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..._types import Array, PyTree
+from ...fields import AbstractField
+from ...matrices._base import DenseWeight
 from ._numbers import numbers_of
 
 
@@ -113,6 +116,51 @@ class Rows(NamedTuple):
             next_row[leaf.dtype] = first + size
             out.append(numbers_of([load(ref, first + i) for i in range(size)], shape))
         return jax.tree.unflatten(self.structure, out)
+
+
+class Model(NamedTuple):
+    """Arrays of a model, for a kernel to read as numbers: shared ones and a lane's."""
+
+    own: Rows
+    shared: Rows
+
+    @classmethod
+    def of(cls, tree: PyTree, mask: PyTree, lanes: int) -> "Model":
+        """Take arrays, which lead with the lanes where `mask` says so."""
+        own, shared = eqx.partition(tree, mask)
+        return cls(Rows.of(own, lanes=lanes), Rows.of(shared))
+
+    @property
+    def one_lane(self) -> PyTree:
+        """The shapes of the arrays of one lane."""
+        own = [_struct(leaf.shape[1:], leaf.dtype) for leaf in self.own.leaves]
+        shared = [_struct(leaf.shape, leaf.dtype) for leaf in self.shared.leaves]
+        return eqx.combine(
+            jax.tree.unflatten(self.own.structure, own),
+            jax.tree.unflatten(self.shared.structure, shared),
+        )
+
+    def read(self, refs: Sequence[Any]) -> tuple[PyTree, list[Any]]:
+        """Return the numbers that the first references are to, and the others."""
+        shared_refs, others = self.shared.take(refs)
+        own_refs, others = self.own.take(others)
+        shared = self.shared.read(shared_refs, lambda ref, i: ref[i])
+        own = self.own.read(own_refs, lambda ref, i: ref[i, :])
+        return eqx.combine(shared, own), others
+
+
+def without_diagonal(field: PyTree, whole: AbstractField) -> PyTree:
+    """Let a diagonal that is zero by construction be known, and so cost nothing."""
+    weight = whole.weight
+    if not (isinstance(weight, DenseWeight) and weight.has_zero_diagonal):
+        return field
+    matrix = field.weight.matrix.copy()
+    np.fill_diagonal(matrix, weight.dtype.type(0))
+    return eqx.tree_at(lambda field: field.weight.matrix, field, matrix)
+
+
+def _struct(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, dtype)
 
 
 def _stored(dtype: Any) -> np.dtype:

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..._types import Array
-from ._numbers import Numbers, add, at_build_time, is_known, multiply, numbers_of
+from ._numbers import Numbers, add, alike, at_build_time, is_known, multiply, numbers_of
 from ._refusal import NotFused
 
 
@@ -34,9 +35,12 @@ MOVES: dict[str, Callable[[Numbers, dict[str, Any]], Numbers]] = {
     "transpose": lambda x, params: x.transpose(params["permutation"]),
 }
 
+#: A slice is looked for among so many places, if its start is not known.
+_MOST_STARTS = 16
+
 #: Moves that JAX is asked to make, on the places of the numbers: how many of the
 #: operands, from the first on, are moved. The rest say where from or where to.
-PLACED = {"dynamic_slice": 1, "gather": 1, "dynamic_update_slice": 2, "pad": 2}
+PLACED = {"gather": 1, "dynamic_update_slice": 2, "pad": 2}
 ADDED = {"scatter": None, "scatter-add": add, "scatter-mul": multiply}
 
 
@@ -58,6 +62,39 @@ def place(equation: Any, operands: list[Numbers]) -> list[Numbers]:
         raise NotFused(f"`{name}` reads outside its array")
     pool = [number for operand in moved for number in operand.reshape(-1)]
     return [numbers_of([pool[i] for i in index.reshape(-1)], index.shape)]
+
+
+def slice_anywhere(equation: Any, operands: list[Numbers]) -> list[Numbers]:
+    """Slice from starts that may be known only while the kernel runs."""
+    operand, *starts = operands
+    sizes = equation.params["slice_sizes"]
+    for axis, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+        last = operand.shape[axis] - size
+        index: Any = start[()]
+        pieces = [
+            operand.take(range(first, first + size), axis) for first in range(last + 1)
+        ]
+        if is_known(index):
+            operand = pieces[min(max(int(index), 0), last)]
+            continue
+        if last > _MOST_STARTS:
+            raise NotFused(
+                "`dynamic_slice` depends on numbers known only while it runs"
+            )
+        operand = pieces[0]
+        for first, piece in enumerate(pieces[1:], start=1):
+            operand = _where(index >= first, piece, operand)
+    return [operand]
+
+
+def _where(truth: Array, yes: Numbers, no: Numbers) -> Numbers:
+    out = np.empty(yes.shape, object)
+    for place in np.ndindex(yes.shape):
+        a, b = yes[place], no[place]
+        dtype = a.dtype
+        arrays = alike([truth, jnp.asarray(a, dtype), jnp.asarray(b, dtype)])
+        out[place] = jnp.where(*arrays)
+    return out
 
 
 def scatter(equation: Any, operands: list[Numbers]) -> list[Numbers]:

@@ -26,7 +26,9 @@ _ALLOWED = ELEMENTWISE | {
 }
 
 
-def _apply(equation: Any, operands: list[Array]) -> Sequence[Array] | None:
+def _apply(
+    replay: Replay, equation: Any, operands: list[Array]
+) -> Sequence[Array] | None:
     name, params = equation.primitive.name, equation.params
     if name == "reduce_and":
         # Kernels reduce no truth values.
@@ -38,7 +40,7 @@ def _apply(equation: Any, operands: list[Array]) -> Sequence[Array] | None:
         return [equation.primitive.bind(*operands, **params)]
     if name == "cond":
         branches = [
-            lambda *arrays, branch=branch: tuple(_REPLAY.run(branch, arrays))
+            lambda *arrays, branch=branch: tuple(replay.run(branch, arrays))
             for branch in params["branches"]
         ]
         return jax.lax.switch(operands[0], branches, *operands[1:])
@@ -51,6 +53,5 @@ def _constant(value: Any) -> Array:
     return jnp.asarray(value)
 
 
-_REPLAY = Replay(lambda tile: tile.dtype, jnp.asarray, _constant, _apply)
 #: Call a function, written for lanes last, on tiles.
-call_on_tiles = _REPLAY.call
+call_on_tiles = Replay(lambda tile: tile.dtype, jnp.asarray, _constant, _apply).call

@@ -5,21 +5,22 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ..._types import Array, Bool, Float, PyTree
 from ...fields import AbstractField
-from ...matrices._base import DenseWeight
 from .._base import AbstractFieldSolver
 from .._fixed_steps import alive, fixed_step, guarded, overflow_is_possible
 from .._lane_loop import Run
 from .._lanes import lanes_first
 from .._reductions import OneLane
 from ._launch import launch, warps_of
-from ._layout import Outputs, Packed, Rows
+from ._layout import Model, Outputs, Packed, without_diagonal
 from ._numbers import Numbers, numbers_of
 from ._schedule import Schedule
 from ._written_out import call
+
+#: Neurons of a lane whose numbers fit the registers of a thread, beside the weights.
+MOST_IN_REGISTERS = 8
 
 
 def run_in_registers(
@@ -34,29 +35,23 @@ def run_in_registers(
     """
     lanes = lanes_first(field, mask)
     arrays, static = eqx.partition(lanes.field, eqx.is_array)
-    own, shared = eqx.partition(arrays, lanes.mask)
     one = _Lane(static, run)
     batch = start.shape[0]
     block = block_of(batch)
-    own_rows = Rows.of(own, lanes=batch)
-    shared_rows = Rows.of((shared, run.origin, run.step))
+    rows = Model.of((arrays, run.origin, run.step), (lanes.mask, False, False), batch)
     plan = run.plan
     schedule = Schedule(plan)
-    first = eqx.combine(jax.tree.map(_one_lane, own), jax.tree.map(_shape, shared))
-    saves, carries = one.outputs(first, start)
+    saves, carries = one.outputs(rows.one_lane[0], start)
 
     def kernel(interpreted: bool, counts_ref: Any, *refs: Any) -> None:
-        shared_refs, others = shared_rows.take(refs)
-        own_refs, (y_ref, *others) = own_rows.take(others)
+        (model, origin, step), (y_ref, *others) = rows.read(refs)
         count = len(saves.shapes)
         saved_refs, finite_ref, carry_refs = (
             others[:count],
             others[count],
             others[count + 1 :],
         )
-        shared, origin, step = shared_rows.read(shared_refs, lambda ref, i: ref[i])
-        own = own_rows.read(own_refs, lambda ref, i: ref[i, :])
-        model = _without_diagonal(eqx.combine(shared, own), lanes.field)
+        model = without_diagonal(model, lanes.field)
         y = numbers_of([y_ref[i, :] for i in range(start.shape[1])], start.shape[1:])
         clock = _Clock(origin[()], step[()])
         state = y, *one.begin(model, clock, y)
@@ -82,8 +77,8 @@ def run_in_registers(
     outputs = launch(
         kernel,
         name="ctrnn_registers",
-        everywhere=[schedule.counts, *shared_rows.pack()],
-        lanes=[*own_rows.pack(), start.T],
+        everywhere=[schedule.counts, *rows.shared.pack()],
+        lanes=[*rows.own.pack(), start.T],
         outputs=[
             *[((schedule.slots, size), dtype) for size, dtype in saves.sizes],
             ((1,), jnp.dtype(jnp.int32)),
@@ -105,16 +100,6 @@ def run_in_registers(
 def block_of(batch: int) -> int:
     """Return how many lanes a group of threads takes; few where lanes are few."""
     return 32 if batch <= 1 << 15 else 128
-
-
-def _without_diagonal(model: PyTree, field: AbstractField) -> PyTree:
-    """Let a diagonal that is zero by construction be known, and so cost nothing."""
-    weight = field.weight
-    if not (isinstance(weight, DenseWeight) and weight.has_zero_diagonal):
-        return model
-    matrix = model.weight.matrix.copy()
-    np.fill_diagonal(matrix, weight.dtype.type(0))
-    return eqx.tree_at(lambda field: field.weight.matrix, model, matrix)
 
 
 class _Clock(NamedTuple):
@@ -202,11 +187,3 @@ class _Lane:
         self, model: PyTree, y: Array, index: Array, carries: list[PyTree]
     ) -> list[PyTree]:
         return self.reductions.update(self._whole(model), y, index, carries)
-
-
-def _shape(leaf: Array) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
-
-
-def _one_lane(leaf: Array) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype)

@@ -19,14 +19,16 @@ class Replay(NamedTuple):
     - `dtype_of`: the dtype of one of them.
     - `literal`: makes one of a constant in an equation and its dtype.
     - `constant`: makes one of a constant of the whole function.
-    - `apply`: does an equation to its operands, or returns `None` if it has no rule;
-      functions that are only called are then entered.
+    - `apply`: does an equation to its operands, given the replay itself, or returns
+      `None` if it has no rule; functions that are only called are then entered.
+    - `is_exact`: whether the same numbers must give the same bits in another kernel.
     """
 
     dtype_of: Callable[[Any], Any]
     literal: Callable[[Any, Any], Any]
     constant: Callable[[Any], Any]
-    apply: Callable[[Any, list[Any]], Sequence[Any] | None]
+    apply: Callable[[Any, Any, list[Any]], Sequence[Any] | None]
+    is_exact: bool = False
 
     def call(self, function: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
         """Call `function`, written for arrays, on pytrees of what a kernel has.
@@ -63,7 +65,7 @@ class Replay(NamedTuple):
 
         for equation in jaxpr.eqns:
             operands = [read(atom) for atom in equation.invars]
-            results = self.apply(equation, operands)
+            results = self.apply(self, equation, operands)
             if results is None:
                 results = self._enter(equation, operands)
             values.update(zip(equation.outvars, results, strict=True))

@@ -15,8 +15,9 @@ from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr
 
 from ..._types import Array
+from .._storage import rounded
 from ._formulas import ELEMENTWISE, FORMULAS
-from ._moves import ADDED, MOVES, PLACED, place, scatter
+from ._moves import ADDED, MOVES, PLACED, place, scatter, slice_anywhere
 from ._numbers import (
     Numbers,
     add,
@@ -34,20 +35,43 @@ from ._replay import Replay
 _LONGEST_LOOP = 16
 
 
-def _apply(equation: Any, operands: list[Numbers]) -> list[Numbers] | None:
+def _apply(
+    replay: Replay, equation: Any, operands: list[Numbers]
+) -> list[Numbers] | None:
     name, params = equation.primitive.name, equation.params
+    if replay.is_exact and name in _FENCED:
+        operands = [_fence(operand) for operand in operands]
     if name in ELEMENTWISE or name in FORMULAS:
-        return [_elementwise(equation, operands)]
+        result = _elementwise(equation, operands)
+        # Such as times, which are the same in all lanes.
+        alike = replay.is_exact and name == "mul" and not _lanes_of([result])
+        return [_fence(result) if alike else result]
     if name in MOVES:
         return [MOVES[name](operands[0], params)]
     if name in PLACED:
         return place(equation, operands)
+    if name == "dynamic_slice":
+        return slice_anywhere(equation, operands)
     if name in ADDED:
         return scatter(equation, operands)
     if name in _REDUCTIONS:
         return [_reduce(_REDUCTIONS[name], operands[0], params["axes"])]
     rule = _RULES.get(name)
-    return None if rule is None else rule(equation, operands)
+    return None if rule is None else rule(replay, equation, operands)
+
+
+#: What adds products up, or keeps them from what is around: a product is rounded before
+#: it, where a compiler might or might not fuse it with a sum.
+_FENCED = frozenset(("optimization_barrier", "reduce_sum", "scatter-add"))
+
+
+def _fence(numbers: Numbers) -> Numbers:
+    out = numbers.copy()
+    for index in np.ndindex(out.shape):
+        number: Any = out[index]
+        if not is_known(number) and jnp.issubdtype(number.dtype, jnp.floating):
+            out[index] = rounded(number)
+    return out
 
 
 # --- each number alone ----------------------------------------------------------------
@@ -69,7 +93,7 @@ def _bind(equation: Any, numbers: list[Any], dtypes: list[Any]) -> Any:
     name, params = equation.primitive.name, equation.params
     if all(map(is_known, numbers)):
         return at_build_time(equation.primitive.bind, *numbers, **params)[()]
-    if name == "add":
+    if name in ("add", "add_any"):
         return add(*numbers)
     if name == "mul":
         return multiply(*numbers)
@@ -124,7 +148,9 @@ def _reduce(
     return out
 
 
-def _dot_general(equation: Any, operands: list[Numbers]) -> list[Numbers]:
+def _dot_general(
+    replay: Replay, equation: Any, operands: list[Numbers]
+) -> list[Numbers]:
     left, right = operands
     (left_axes, right_axes), (left_batch, right_batch) = equation.params[
         "dimension_numbers"
@@ -136,9 +162,13 @@ def _dot_general(equation: Any, operands: list[Numbers]) -> list[Numbers]:
     dtype = equation.outvars[0].aval.dtype
     for index in np.ndindex(out.shape):
         b, i, j = index
+        pairs = zip(left[b, i], right[b, j], strict=True)
+        terms = numbers_of([multiply(x, y) for x, y in pairs], (-1,))
+        if replay.is_exact and len(terms) > 1:
+            terms = _fence(terms)
         total: Any = dtype.type(0)
-        for x, y in zip(left[b, i], right[b, j], strict=True):
-            total = add(total, multiply(x, y))
+        for term in terms:
+            total = add(total, term)
         out[index] = total
     return [out.reshape(*batch, *rows, *cols)]
 
@@ -159,7 +189,7 @@ def _sort_axes(
 # --- functions inside functions -------------------------------------------------------
 
 
-def _scan(equation: Any, operands: list[Numbers]) -> list[Numbers]:
+def _scan(replay: Replay, equation: Any, operands: list[Numbers]) -> list[Numbers]:
     params = equation.params
     length, num_consts = params["length"], params["num_consts"]
     num_carry = params["num_carry"]
@@ -172,7 +202,7 @@ def _scan(equation: Any, operands: list[Numbers]) -> list[Numbers]:
     for index in order:
         # An element of a vector of objects is the number itself.
         parts = [_element(sequence, index) for sequence in sequences]
-        results = _REPLAY.run(params["jaxpr"], [*shared, *carry, *parts])
+        results = replay.run(params["jaxpr"], [*shared, *carry, *parts])
         carry = results[:num_carry]
         kept.append(results[num_carry:])
     if params["reverse"]:
@@ -187,12 +217,12 @@ def _element(sequence: Numbers, index: int) -> Numbers:
     return out
 
 
-def _cond(equation: Any, operands: list[Numbers]) -> list[Numbers]:
+def _cond(replay: Replay, equation: Any, operands: list[Numbers]) -> list[Numbers]:
     """Branch where all lanes go the same way; else take both and choose."""
     branches = equation.params["branches"]
     choice, arguments = operands[0][()], operands[1:]
     if is_known(choice):
-        return _REPLAY.run(
+        return replay.run(
             branches[int(np.clip(choice, 0, len(branches) - 1))], arguments
         )
     if len(branches) != 2:
@@ -202,7 +232,7 @@ def _cond(equation: Any, operands: list[Numbers]) -> list[Numbers]:
     lanes = _lanes_of(operands)
 
     def flat(branch: ClosedJaxpr) -> list[Array]:
-        results = _REPLAY.run(branch, arguments)
+        results = replay.run(branch, arguments)
         return [
             jnp.broadcast_to(jnp.asarray(number, dtype), lanes)
             for result, dtype in zip(results, dtypes, strict=True)
@@ -235,7 +265,7 @@ def _lanes_of(operands: Sequence[Numbers]) -> tuple[int, ...]:
     return max(shapes, key=len, default=())
 
 
-def _iota(equation: Any, operands: list[Numbers]) -> list[Numbers]:
+def _iota(replay: Replay, equation: Any, operands: list[Numbers]) -> list[Numbers]:
     shape, axis = equation.params["shape"], equation.params["dimension"]
     along = np.arange(shape[axis]).reshape(
         [-1 if k == axis else 1 for k in range(len(shape))]
@@ -243,25 +273,37 @@ def _iota(equation: Any, operands: list[Numbers]) -> list[Numbers]:
     return [known(np.broadcast_to(along, shape), equation.params["dtype"])]
 
 
-def _concatenate(equation: Any, operands: list[Numbers]) -> list[Numbers]:
+def _concatenate(
+    replay: Replay, equation: Any, operands: list[Numbers]
+) -> list[Numbers]:
     return [np.concatenate(operands, axis=equation.params["dimension"])]
 
 
-def _split(equation: Any, operands: list[Numbers]) -> list[Numbers]:
+def _stack(replay: Replay, equation: Any, operands: list[Numbers]) -> list[Numbers]:
+    return [np.stack(operands, axis=equation.params["axis"])]
+
+
+def _unstack(replay: Replay, equation: Any, operands: list[Numbers]) -> list[Numbers]:
+    moved = np.moveaxis(operands[0], equation.params["axis"], 0)
+    return [_element(moved, index) for index in range(len(moved))]
+
+
+def _split(replay: Replay, equation: Any, operands: list[Numbers]) -> list[Numbers]:
     ends = np.cumsum(equation.params["sizes"])[:-1]
     return np.split(operands[0], ends, axis=equation.params["axis"])
 
 
-_RULES: dict[str, Callable[[Any, list[Numbers]], list[Numbers]]] = {
+_RULES: dict[str, Callable[[Replay, Any, list[Numbers]], list[Numbers]]] = {
     "concatenate": _concatenate,
     "split": _split,
+    "stack": _stack,
+    "unstack": _unstack,
     "dot_general": _dot_general,
     "scan": _scan,
     "cond": _cond,
     "iota": _iota,
-    # Lanes do not see each other, so there is nothing to fence off.
-    "optimization_barrier": lambda equation, operands: operands,
-    "copy": lambda equation, operands: operands,
+    "optimization_barrier": lambda replay, equation, operands: operands,
+    "copy": lambda replay, equation, operands: operands,
 }
 
 
@@ -278,6 +320,7 @@ def _constant(value: Any) -> Numbers:
     return known(array)
 
 
-_REPLAY = Replay(_dtype_of, known, _constant, _apply)
 #: Call a function, written for arrays, on pytrees of numbers.
-call = _REPLAY.call
+call = Replay(_dtype_of, known, _constant, _apply).call
+#: The same, for what must give the same bits in one kernel as in another.
+call_exactly = Replay(_dtype_of, known, _constant, _apply, is_exact=True).call
