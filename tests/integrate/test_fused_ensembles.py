@@ -228,24 +228,6 @@ def test_what_no_kernel_covers_is_refused_by_name_and_logged_otherwise(
     assert np.array_equal(solution.ys, solve("xla").ys)
 
 
-def test_a_reversible_solve_is_in_xla_and_says_so(getkey, monkeypatch, caplog):
-    model = cj.VoltageCTRNN(cj.SkewSymmetric(3, key=getkey()))
-    y0 = jr.normal(getkey(), (4, 3))
-
-    def solve(engine):
-        return cj.simulate_ensemble(
-            model, y0, TS, dt0=0.1, solver=CoordinateSplitting(),
-            adjoint=cj.ReversibleAdjoint(), engine=engine,
-        )  # fmt: skip
-
-    with pytest.raises(ValueError, match="ReversibleAdjoint solves and is undone"):
-        solve("pallas")
-    monkeypatch.setattr(engine_choice, "on_nvidia", lambda: True)
-    with caplog.at_level(logging.INFO, logger="ctrnn_jax"):
-        solve("auto")
-    assert "ReversibleAdjoint" in caplog.text
-
-
 def test_an_engine_that_is_none_is_refused(getkey):
     model = cj.VoltageCTRNN(cj.SkewSymmetric(2, key=getkey()))
     with pytest.raises(ValueError, match="'auto', 'xla' or 'pallas'"):

@@ -1,0 +1,193 @@
+"""A reversible solve undone in one launch, with its gradient."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..._types import Array, Float, Int, PyTree
+from .._motion import Motion
+from .._reversible_solve import STRETCH
+from .._substeps import add_compensated, add_trees, undo_beginning, undo_substep
+from ._launch import launch, warps_of
+from ._layout import Packed
+from ._motion_rows import Solve, load_rows, read_motion, scalar, write_rows
+from ._numbers import is_known, known, numbers_of
+from ._registers import block_of
+from ._written_out import call_exactly
+
+
+def undo(
+    motion: Motion,
+    bounds: Int[Array, " time"],
+    value: Array,
+    saved: Float[Array, "lanes time n"],
+    *,
+    solve: Solve,
+    perturbed: PyTree,
+) -> tuple[PyTree, Float[Array, "lanes n"], Array]:
+    """Return the cotangents of the motion and of the first state, and what was held.
+
+    `saved` are the cotangents of the states; that of the first is still to be added.
+    """
+    size, lanes = value.shape
+    spans, block = len(bounds) - 1, block_of(lanes)
+    undoing = Undoing(motion, solve, perturbed, (lanes, size))
+    rows, own = undoing.rows, undoing.own
+    zero = undoing.zero
+
+    def kernel(interpreted: bool, bounds_ref: Any, *refs: Any) -> None:
+        model, others = read_motion(rows, motion, refs)
+        value_ref, arriving_ref, first_ref, cotangent_ref, *sum_refs = others
+        sums = _Sums(sum_refs[: len(own)], sum_refs[len(own) :])
+        sums.clear()
+        nothing = known(np.zeros(size, saved.dtype))
+        state = load_rows(value_ref, size), nothing
+        held = Packed.of(state, saved.dtype, block)
+        packed = Packed.of((state, zero), saved.dtype, block)
+
+        def span(back: Array, flat: tuple[Array, ...]) -> tuple[Array, ...]:
+            slot = spans - 1 - back
+            first, stop = bounds_ref[slot], bounds_ref[slot + 1]
+
+            def body(back: Array, flat: tuple[Array, ...]) -> tuple[Array, ...]:
+                index, last = scalar(stop - 1 - back), scalar(back == 0)
+                carry = packed.restore(flat)
+                return packed.flatten(
+                    call_exactly(undoing.one, model, index, last, *carry)
+                )
+
+            def stretch(number: Array, flat: tuple[Array, ...]) -> tuple[Array, ...]:
+                begin = number * STRETCH
+                end = jnp.minimum(begin + STRETCH, stop - first)
+                flat = packed.flatten((held.restore(flat), zero))
+                flat = jax.lax.fori_loop(begin, end, body, flat)
+                state, total = packed.restore(flat)
+                sums.add(total)
+                return held.flatten(state)
+
+            value, cotangent = held.restore(flat)
+            arriving = [arriving_ref[slot, i, :] for i in range(size)]
+            moved = [a + b for a, b in zip(cotangent, arriving, strict=True)]
+            flat = held.flatten((value, numbers_of(moved, (size,))))
+            stretches = (stop - first + STRETCH - 1) // STRETCH
+            flat = jax.lax.fori_loop(0, stretches, stretch, flat)
+            state = held.restore(flat)
+            state, part = call_exactly(undoing.beginning, model, scalar(first), state)
+            if part is not None:
+                sums.add(part)
+            return held.flatten(state)
+
+        flat = jax.lax.fori_loop(0, spans, span, held.flatten(state))
+        first, cotangent = held.restore(flat)
+        write_rows(first_ref, first)
+        write_rows(cotangent_ref, cotangent)
+
+    sums = [((leaf.size,), leaf.dtype) for leaf in own]
+    first, cotangent, *totals = launch(
+        kernel,
+        name="ctrnn_reversible_gradient",
+        everywhere=[bounds, *rows.shared.pack()],
+        lanes=[*rows.own.pack(), value, jnp.moveaxis(saved[:, 1:], 0, -1)],
+        outputs=[((size,), value.dtype), ((size,), saved.dtype), *sums, *sums],
+        block=block,
+        num_warps=warps_of(block),
+    )
+    marks = jax.tree.leaves(eqx.filter(solve.marks, perturbed))
+    leaves = [
+        _of_leaf(total, leaf, of_lanes)
+        for total, leaf, of_lanes in zip(totals[: len(own)], own, marks, strict=True)
+    ]
+    return jax.tree.unflatten(undoing.structure, leaves), cotangent.T, first
+
+
+class Undoing:
+    """What is done to one lane on the way back, and to the cotangents of its motion."""
+
+    def __init__(
+        self, motion: Motion, solve: Solve, perturbed: PyTree, shape: tuple[int, int]
+    ):
+        self._motion, self._solve, self._perturbed = motion, solve, perturbed
+        self._size = shape[1]
+        self.rows, self._static = solve.rows(motion, shape[0])
+        shapes = eqx.filter_eval_shape(self._own, self.rows.one_lane)
+        self.own, self.structure = jax.tree.flatten(shapes)
+        zero = [known(np.zeros(leaf.shape, leaf.dtype)) for leaf in self.own]
+        #: Cotangents of the motion that are nothing yet.
+        self.zero = jax.tree.unflatten(self.structure, zero)
+
+    def one(
+        self,
+        arrays: PyTree,
+        index: Array,
+        last: Array,
+        state: tuple[Array, Array],
+        total: PyTree,
+    ) -> tuple[tuple[Array, Array], PyTree]:
+        """Undo substep `index`; what it adds to the cotangents joins `total`."""
+        scheme, storage = self._solve.scheme, self._solve.storage
+        motion, own = eqx.combine(arrays, self._static), self._own(arrays)
+        state, part = undo_substep(motion, own, scheme, storage, index, last, state)
+        return state, add_trees(total, part)
+
+    def beginning(
+        self, arrays: PyTree, first: Array, state: tuple[Array, Array]
+    ) -> tuple[tuple[Array, Array], PyTree]:
+        """Undo what began a run of substeps at `first`."""
+        scheme, storage = self._solve.scheme, self._solve.storage
+        motion, own = eqx.combine(arrays, self._static), self._own(arrays)
+        return undo_beginning(motion, own, scheme, storage, first, state)
+
+    def check(self) -> None:
+        """Refuse what cannot be written out, in numbers of a single lane."""
+
+        def one(arrays: list[Array], index: Array, held: Array, moved: Array) -> None:
+            model, _ = read_motion(self.rows, self._motion, arrays)
+            state = load_rows(held, len(held)), load_rows(moved, len(moved))
+            last = scalar(index == 0)
+            call_exactly(self.one, model, scalar(index), last, state, self.zero)
+            call_exactly(self.beginning, model, scalar(index), state)
+
+        storage, size = self._solve.storage, self._size
+        arrays = [*self.rows.shared.pack(), *self.rows.own.pack()]
+        arrays = [array[..., :1] if array.ndim > 1 else array for array in arrays]
+        held = jax.ShapeDtypeStruct((size, 1), storage.integer)
+        moved = jax.ShapeDtypeStruct((size, 1), np.dtype(storage.dtype))
+        index = jax.ShapeDtypeStruct((), np.dtype(np.int32))
+        jax.eval_shape(one, arrays, index, held, moved)
+
+    def _own(self, arrays: PyTree) -> PyTree:
+        return eqx.filter(eqx.combine(arrays, self._static), self._perturbed)
+
+
+class _Sums(NamedTuple):
+    """Compensated sums of cotangents, in arrays: they are many, and seldom needed."""
+
+    totals: Sequence[Any]
+    lost: Sequence[Any]
+
+    def clear(self) -> None:
+        for ref in (*self.totals, *self.lost):
+            for i in range(ref.shape[0]):
+                ref[i, :] = jnp.zeros(ref.shape[1:], ref.dtype)
+
+    def add(self, part: PyTree) -> None:
+        """Add numbers; those that are known to be zero are passed over."""
+        leaves = jax.tree.leaves(part)
+        for total, lost, numbers in zip(self.totals, self.lost, leaves, strict=True):
+            for i, number in enumerate(numbers.reshape(-1)):
+                if is_known(number) and number == 0:
+                    continue
+                lanes = jnp.broadcast_to(jnp.asarray(number), total.shape[1:])
+                sums = add_compensated((total[i, :], lost[i, :]), lanes)
+                total[i, :], lost[i, :] = sums
+
+
+def _of_leaf(total: Array, leaf: jax.ShapeDtypeStruct, of_lanes: bool) -> Array:
+    """Return the cotangent of an array, from those of its numbers in each lane."""
+    if not of_lanes:
+        return jnp.sum(total, axis=-1).reshape(leaf.shape)
+    return total.T.reshape(-1, *leaf.shape)

@@ -1,0 +1,49 @@
+"""A motion and its lanes as the numbers of a kernel."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+
+from ..._types import Array, PyTree
+from .._motion import Motion
+from .._scheme import Scheme
+from .._storage import FixedPoint
+from ._layout import Model, without_diagonal
+from ._numbers import Numbers, numbers_of
+
+
+class Solve(eqx.Module):
+    """What a solve is made by, apart from what it is differentiated in."""
+
+    marks: PyTree
+    scheme: Scheme
+    storage: FixedPoint
+
+    def rows(self, motion: Motion, lanes: int) -> tuple[Model, PyTree]:
+        """Return the arrays of a motion, for a kernel to read, and the rest of it."""
+        arrays, static = eqx.partition(motion, eqx.is_array)
+        return Model.of(arrays, self.marks, lanes), static
+
+
+def read_motion(
+    rows: Model, motion: Motion, refs: Sequence[Any]
+) -> tuple[PyTree, list[Any]]:
+    """Return the numbers of a motion, and the references that are left."""
+    model, others = rows.read(refs)
+    field = without_diagonal(model.field, motion.field)
+    model = eqx.tree_at(lambda model: model.field, model, field)
+    return model, others
+
+
+def scalar(value: Array) -> Numbers:
+    return numbers_of([value], ())
+
+
+def load_rows(ref: Any, size: int) -> Numbers:
+    return numbers_of([ref[i, :] for i in range(size)], (size,))
+
+
+def write_rows(ref: Any, numbers: Numbers) -> None:
+    for i, number in enumerate(numbers):
+        ref[i, :] = number

@@ -1,0 +1,208 @@
+"""The kernels of a reversible solve compute what XLA does: here in the interpreter.
+
+States are sums of the same rounded changes, and gradients differ in the order of a few
+sums: 1e-12 of them, for well-scaled ones in float64.
+"""
+
+import logging
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+import ctrnn_jax as cj
+from ctrnn_jax.fields import Erf, SampledInputs, Softsign, Tanh
+from ctrnn_jax.integrate import CoordinateSplitting, Leapfrog
+from ctrnn_jax.integrate import _engine as engine_choice
+from ctrnn_jax.integrate._fused import _backwards, _reversible
+
+# More than 64 steps between saves, after which sums are compensated.
+TS, DT = (0.0, 0.5, 4.0), 0.05
+
+
+def _solve(model, y0, engine, solver, **options):
+    options = {"dt0": DT, "adjoint": cj.ReversibleAdjoint()} | options
+    return cj.simulate_ensemble(model, y0, TS, solver=solver, engine=engine, **options)
+
+
+def _in(dtype, model):
+    arrays, rest = eqx.partition(model, eqx.is_array)
+    return eqx.combine(jax.tree.map(lambda leaf: leaf.astype(dtype), arrays), rest)
+
+
+def _agree(model, y0, solver, inputs=None, **options):
+    """Compare states and gradients with respect to all there is."""
+
+    def loss(arguments, engine):
+        model, y0, inputs = arguments
+        solution = _solve(model, y0, engine, solver, inputs=inputs, **options)
+        return jnp.sum(jnp.sin(solution.ys)), solution.ys
+
+    found = [
+        eqx.filter_value_and_grad(loss, has_aux=True)((model, y0, inputs), engine)
+        for engine in ("pallas", "xla")
+    ]
+    leaves = [jax.tree.leaves(one) for one in found]
+    assert len(leaves[0]) > 3 and any(jnp.any(leaf != 0) for leaf in leaves[0][2:])
+    for fused, plain in zip(*leaves, strict=True):
+        scale = jnp.max(jnp.abs(plain), initial=1.0)
+        np.testing.assert_allclose(fused, plain, rtol=0, atol=1e-12 * scale)
+
+
+@pytest.mark.parametrize(
+    ("form", "order", "activation", "size"),
+    [
+        (cj.VoltageCTRNN, 2, Tanh(scale=1.3), 3),
+        (cj.VoltageCTRNN, 4, Erf(), 2),
+        (cj.RateCTRNN, 2, Softsign(), 3),
+        (cj.RateCTRNN, 4, Tanh(), 2),
+    ],
+    ids=["voltage-2", "voltage-4", "rate-2", "rate-4"],
+)
+def test_a_dense_weight_is_undone_as_in_xla(form, order, activation, size, getkey):
+    model = form(
+        cj.SkewSymmetric(size, key=getkey()),
+        activation=activation,
+        leak=0.1,
+        bias=jnp.linspace(-0.2, 0.3, size),
+    )
+    # One lane more than a block, so that the last block is filled up.
+    _agree(model, jr.normal(getkey(), (33, size)), CoordinateSplitting(order))
+
+
+@pytest.mark.parametrize("form", [cj.VoltageCTRNN, cj.RateCTRNN])
+def test_two_groups_are_undone_as_in_xla(form, getkey):
+    weight = cj.BipartiteSkew(4, key=getkey())
+    model = form(weight, bias=jnp.linspace(-0.2, 0.2, 4))
+    _agree(model, jr.normal(getkey(), (2, 4)), Leapfrog())
+
+
+def test_rotations_of_a_model_a_lane_are_undone_as_in_xla(getkey):
+    def build(key):
+        weight = cj.BlockRotation(4, key=key)
+        return cj.VoltageCTRNN(weight, leak=0.05)
+
+    models = eqx.filter_vmap(build)(jr.split(getkey(), 3))
+    y0 = jr.normal(getkey(), (3, 4))
+    _agree(models, y0, CoordinateSplitting(), model_axes=0)
+
+
+def test_a_weight_a_lane_is_undone_as_in_xla(getkey):
+    weights = eqx.filter_vmap(lambda key: cj.SkewSymmetric(2, key=key))
+    models = cj.VoltageCTRNN(cj.SkewSymmetric(2, key=getkey()), leak=0.1)
+    models = eqx.tree_at(lambda m: m.weight, models, weights(jr.split(getkey(), 3)))
+    axes = jax.tree.map(lambda _: None, models)
+    axes = eqx.tree_at(
+        lambda axes: axes.weight, axes, jax.tree.map(lambda _: 0, models.weight)
+    )
+    y0 = jr.normal(getkey(), (3, 2))
+    _agree(models, y0, CoordinateSplitting(), model_axes=axes)
+
+
+class Tone(eqx.Module):
+    amplitude: jax.Array
+
+    def __call__(self, t):
+        return self.amplitude * jnp.sin(jnp.array([1.0, 2.0]) * t)
+
+
+@pytest.mark.parametrize("form", [cj.VoltageCTRNN, cj.RateCTRNN])
+def test_inputs_are_differentiated_in_as_in_xla(form, getkey):
+    weight = cj.SkewSymmetric(2, key=getkey())
+    model = form(weight, input_weight=jr.normal(getkey(), (2, 2)))
+    y0 = jr.normal(getkey(), (2, 2))
+    _agree(model, y0, CoordinateSplitting(), Tone(jnp.array(0.4)))
+
+
+def test_float32_is_undone_to_the_bit(getkey):
+    model = cj.VoltageCTRNN(cj.SkewSymmetric(3, key=getkey()))
+    model = _in(jnp.float32, model)
+    y0 = jr.normal(getkey(), (4, 3), jnp.float32)
+
+    def loss(y0, engine):
+        return jnp.sum(_solve(model, y0, engine, CoordinateSplitting()).ys ** 2)
+
+    fused, plain = (jax.grad(loss)(y0, engine) for engine in ("pallas", "xla"))
+    assert fused.dtype == jnp.float32
+    # Rounding of 160 steps' cotangents, a random walk: √160 · 6e-8 of some 10.
+    np.testing.assert_allclose(fused, plain, atol=2e-5)
+
+
+def test_bits_that_do_not_return_are_an_error(getkey, monkeypatch):
+    model = cj.VoltageCTRNN(cj.SkewSymmetric(2, key=getkey()))
+    right = _backwards.undo_substep
+
+    def wrong(motion, own, scheme, storage, index, last, state):
+        state, part = right(motion, own, scheme, storage, index, last, state)
+        return (state[0] + 1, state[1]), part
+
+    monkeypatch.setattr(_backwards, "undo_substep", wrong)
+
+    def loss(y0):
+        return jnp.sum(_solve(model, y0, "pallas", CoordinateSplitting()).ys)
+
+    with pytest.raises(Exception, match="did not return to the initial state"):
+        jax.grad(loss)(jnp.ones((2, 2)))
+
+
+def test_a_lane_out_of_range_fails_alone(getkey):
+    model = cj.VoltageCTRNN(cj.SkewSymmetric(2, key=getkey()))
+    y0 = jnp.array([[0.5, 0.1], [1e3, 0.0], [jnp.nan, 0.0]])
+    solution = _solve(model, y0, "pallas", CoordinateSplitting())
+    assert diffrax.is_okay(solution.result).tolist() == [True, False, False]
+    assert np.array_equal(np.isnan(solution.ys).all((1, 2)), [False, True, True])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", [2, 4])
+def test_both_kernels_lower_for_cuda_without_a_gpu(order, dtype, getkey, monkeypatch):
+    # An error at run time is a call of the host, which lowers for it alone.
+    monkeypatch.setattr(_reversible, "check_return", lambda cotangent, *_: cotangent)
+    model = cj.VoltageCTRNN(cj.SkewSymmetric(2, key=getkey()), leak=0.1)
+    model = _in(dtype, model)
+
+    @jax.grad
+    def slope(y0):
+        return jnp.sum(_solve(model, y0, "pallas", CoordinateSplitting(order)).ys)
+
+    y0 = jax.ShapeDtypeStruct((100, 2), dtype)
+    lowered = jax.jit(slope).trace(y0).lower(lowering_platforms=("cuda",))
+    assert lowered.as_text().count("gpu.triton") == 2
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "reason"),
+    [
+        (9, {}, "undoes 1 to 8 neurons, and there are 9"),
+        (3, {"adjoint": cj.ReversibleAdjoint("float")}, "does not keep its bits"),
+        (3, {"inputs": "samples"}, "its inputs hold more than 64 numbers"),
+    ],
+    ids=["large", "float", "samples"],
+)
+def test_what_no_kernel_undoes_is_refused_with_the_reason(
+    size, options, reason, getkey
+):
+    input_weight = jnp.ones((size, 1)) if "inputs" in options else None
+    if "inputs" in options:
+        ts = jnp.linspace(0.0, 4.0, 65)
+        options = {"inputs": SampledInputs(ts, jnp.zeros((65, 1)))}
+    weight = cj.SkewSymmetric(size, key=getkey())
+    model = cj.VoltageCTRNN(weight, input_weight=input_weight)
+    with pytest.raises(ValueError, match=f"engine='pallas' does not.*{reason}"):
+        _solve(model, jnp.ones((2, size)), "pallas", CoordinateSplitting(), **options)
+
+
+def test_auto_stays_in_xla_and_says_so(getkey, monkeypatch, caplog):
+    model = cj.VoltageCTRNN(cj.SkewSymmetric(3, key=getkey()))
+    y0 = jr.normal(getkey(), (4, 3))
+    monkeypatch.setattr(engine_choice, "on_nvidia", lambda: True)
+    with caplog.at_level(logging.INFO, logger="ctrnn_jax"):
+        solution = _solve(model, y0, "auto", CoordinateSplitting())
+    assert "no GPU has yet run the kernels that undo" in caplog.text
+    assert np.array_equal(
+        solution.ys, _solve(model, y0, "xla", CoordinateSplitting()).ys
+    )
