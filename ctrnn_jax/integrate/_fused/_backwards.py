@@ -1,6 +1,5 @@
 """A reversible solve undone in one launch, with its gradient."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -14,9 +13,11 @@ from .._reversible_solve import STRETCH
 from .._substeps import add_compensated, add_trees, undo_beginning, undo_substep
 from ._launch import launch, warps_of
 from ._layout import Packed
-from ._motion_rows import Solve, load_rows, read_motion, scalar, write_rows
-from ._numbers import is_known, known, numbers_of
+from ._motion_rows import Solve, read_motion, scalar
+from ._numbers import Numbers, known, numbers_of
+from ._refusal import NotFused
 from ._registers import block_of
+from ._rows import for_each, read_rows, write_rows
 from ._written_out import call_exactly
 
 
@@ -36,16 +37,15 @@ def undo(
     size, lanes = value.shape
     spans, block = len(bounds) - 1, block_of(lanes)
     undoing = Undoing(motion, solve, perturbed, (lanes, size))
-    rows, own = undoing.rows, undoing.own
-    zero = undoing.zero
+    rows, own, zero = undoing.rows, undoing.own, undoing.zero
 
     def kernel(interpreted: bool, bounds_ref: Any, *refs: Any) -> None:
         model, others = read_motion(rows, motion, refs)
         value_ref, arriving_ref, first_ref, cotangent_ref, *sum_refs = others
-        sums = _Sums(sum_refs[: len(own)], sum_refs[len(own) :])
+        sums = _Sums(*sum_refs)
         sums.clear()
         nothing = known(np.zeros(size, saved.dtype))
-        state = load_rows(value_ref, size), nothing
+        state = read_rows(value_ref, size), nothing
         held = Packed.of(state, saved.dtype, block)
         packed = Packed.of((state, zero), saved.dtype, block)
 
@@ -70,7 +70,7 @@ def undo(
                 return held.flatten(state)
 
             value, cotangent = held.restore(flat)
-            arriving = [arriving_ref[slot, i, :] for i in range(size)]
+            arriving = read_rows(arriving_ref, size, slot)
             moved = [a + b for a, b in zip(cotangent, arriving, strict=True)]
             flat = held.flatten((value, numbers_of(moved, (size,))))
             stretches = (stop - first + STRETCH - 1) // STRETCH
@@ -86,22 +86,29 @@ def undo(
         write_rows(first_ref, first)
         write_rows(cotangent_ref, cotangent)
 
-    sums = [((leaf.size,), leaf.dtype) for leaf in own]
-    first, cotangent, *totals = launch(
+    count = sum(leaf.size for leaf in own)
+    arriving = jnp.moveaxis(saved[:, 1:], 0, -1)
+    first, cotangent, total, _ = launch(
         kernel,
         name="ctrnn_reversible_gradient",
         everywhere=[bounds, *rows.shared.pack()],
-        lanes=[*rows.own.pack(), value, jnp.moveaxis(saved[:, 1:], 0, -1)],
-        outputs=[((size,), value.dtype), ((size,), saved.dtype), *sums, *sums],
+        lanes=[*rows.own.pack(), value, arriving],
+        outputs=[
+            ((size,), value.dtype),
+            ((size,), saved.dtype),
+            *[((count,), saved.dtype)] * 2,
+        ],
         block=block,
         num_warps=warps_of(block),
     )
     marks = jax.tree.leaves(eqx.filter(solve.marks, perturbed))
-    leaves = [
-        _of_leaf(total, leaf, of_lanes)
-        for total, leaf, of_lanes in zip(totals[: len(own)], own, marks, strict=True)
-    ]
-    return jax.tree.unflatten(undoing.structure, leaves), cotangent.T, first
+    leaves = []
+    for leaf, of_lanes in zip(own, marks, strict=True):
+        part, total = total[: leaf.size], total[leaf.size :]
+        part = part if of_lanes else jnp.sum(part, axis=-1)
+        leaves.append(part.T.reshape(*part.shape[1:], *leaf.shape))
+    own = jax.tree.unflatten(undoing.structure, leaves)
+    return own, cotangent.T, first
 
 
 class Undoing:
@@ -115,6 +122,8 @@ class Undoing:
         self.rows, self._static = solve.rows(motion, shape[0])
         shapes = eqx.filter_eval_shape(self._own, self.rows.one_lane)
         self.own, self.structure = jax.tree.flatten(shapes)
+        if any(leaf.dtype != self._solve.storage.dtype for leaf in self.own):
+            raise NotFused("its arrays have dtypes other than the state's")
         zero = [known(np.zeros(leaf.shape, leaf.dtype)) for leaf in self.own]
         #: Cotangents of the motion that are nothing yet.
         self.zero = jax.tree.unflatten(self.structure, zero)
@@ -146,7 +155,7 @@ class Undoing:
 
         def one(arrays: list[Array], index: Array, held: Array, moved: Array) -> None:
             model, _ = read_motion(self.rows, self._motion, arrays)
-            state = load_rows(held, len(held)), load_rows(moved, len(moved))
+            state = _numbers_of_rows(held), _numbers_of_rows(moved)
             last = scalar(index == 0)
             call_exactly(self.one, model, scalar(index), last, state, self.zero)
             call_exactly(self.beginning, model, scalar(index), state)
@@ -166,28 +175,26 @@ class Undoing:
 class _Sums(NamedTuple):
     """Compensated sums of cotangents, in arrays: they are many, and seldom needed."""
 
-    totals: Sequence[Any]
-    lost: Sequence[Any]
+    total: Any
+    lost: Any
 
     def clear(self) -> None:
-        for ref in (*self.totals, *self.lost):
-            for i in range(ref.shape[0]):
-                ref[i, :] = jnp.zeros(ref.shape[1:], ref.dtype)
+        nothing = known(np.zeros(self.total.shape[0], self.total.dtype))
+        for ref in self:
+            write_rows(ref, nothing)
 
     def add(self, part: PyTree) -> None:
-        """Add numbers; those that are known to be zero are passed over."""
-        leaves = jax.tree.leaves(part)
-        for total, lost, numbers in zip(self.totals, self.lost, leaves, strict=True):
-            for i, number in enumerate(numbers.reshape(-1)):
-                if is_known(number) and number == 0:
-                    continue
-                lanes = jnp.broadcast_to(jnp.asarray(number), total.shape[1:])
-                sums = add_compensated((total[i, :], lost[i, :]), lanes)
-                total[i, :], lost[i, :] = sums
+        """Add numbers, of all leaves one after another."""
+
+        def add(index: Array, row: Array) -> None:
+            sums = self.total[index, :], self.lost[index, :]
+            total, lost = add_compensated(sums, row)
+            self.total[index, :] = total
+            self.lost[index, :] = lost
+
+        leaves = [leaf.reshape(-1) for leaf in jax.tree.leaves(part)]
+        for_each(np.concatenate(leaves), self.total, add)
 
 
-def _of_leaf(total: Array, leaf: jax.ShapeDtypeStruct, of_lanes: bool) -> Array:
-    """Return the cotangent of an array, from those of its numbers in each lane."""
-    if not of_lanes:
-        return jnp.sum(total, axis=-1).reshape(leaf.shape)
-    return total.T.reshape(-1, *leaf.shape)
+def _numbers_of_rows(array: Array) -> Numbers:
+    return numbers_of(list(array), (len(array),))

@@ -11,8 +11,9 @@ from .._motion import Held, Motion
 from .._substeps import begin_run, make_substep
 from ._launch import launch, warps_of
 from ._layout import Packed
-from ._motion_rows import Solve, load_rows, read_motion, scalar, write_rows
+from ._motion_rows import Solve, read_motion, scalar
 from ._registers import block_of
+from ._rows import read_rows, write_rows
 from ._written_out import call_exactly
 
 
@@ -48,7 +49,7 @@ def make(
     def kernel(interpreted: bool, bounds_ref: Any, *refs: Any) -> None:
         model, others = read_motion(rows, motion, refs)
         value_ref, spill_ref, saved_ref, last_ref, spilt_ref = others
-        held = load_rows(value_ref, size), load_rows(spill_ref, size)
+        held = read_rows(value_ref, size), read_rows(spill_ref, size)
         packed = Packed.of(held, value.dtype, block)
 
         def span(slot: Array, flat: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -64,9 +65,7 @@ def make(
             held = call_exactly(begin, model, scalar(first), *packed.restore(flat))
             flat = jax.lax.fori_loop(first, stop, body, packed.flatten(held))
             y = call_exactly(read, model, scalar(stop), packed.restore(flat)[0])
-            # Written out: a kernel takes no reference to a part of an array.
-            for i, number in enumerate(y):
-                saved_ref[slot, i, :] = number
+            write_rows(saved_ref, y, slot)
             return flat
 
         flat = jax.lax.fori_loop(0, spans, span, packed.flatten(held))

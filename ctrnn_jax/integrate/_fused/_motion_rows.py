@@ -37,13 +37,5 @@ def read_motion(
 
 
 def scalar(value: Array) -> Numbers:
+    """Return a number that is the same in all lanes."""
     return numbers_of([value], ())
-
-
-def load_rows(ref: Any, size: int) -> Numbers:
-    return numbers_of([ref[i, :] for i in range(size)], (size,))
-
-
-def write_rows(ref: Any, numbers: Numbers) -> None:
-    for i, number in enumerate(numbers):
-        ref[i, :] = number

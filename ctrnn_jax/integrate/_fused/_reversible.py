@@ -69,7 +69,7 @@ def solve_in_kernel(
     solve = Solve(marks, scheme, storage)
     # What cannot be undone is to be refused before a gradient is asked for.
     everything = jax.tree.map(eqx.is_inexact_array, motion)
-    Undoing(motion, solve, everything, start.shape).check()
+    Undoing(motion, solve, everything, (lanes, size)).check()
     return _solve((motion, start), solve, bounds)
 
 

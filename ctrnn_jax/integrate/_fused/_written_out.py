@@ -62,7 +62,7 @@ def _apply(
 
 #: What adds products up, or keeps them from what is around: a product is rounded before
 #: it, where a compiler might or might not fuse it with a sum.
-_FENCED = frozenset(("optimization_barrier", "reduce_sum", "scatter-add"))
+_FENCED = frozenset(("optimization_barrier", "reduce_sum", "round", "scatter-add"))
 
 
 def _fence(numbers: Numbers) -> Numbers:
