@@ -121,7 +121,7 @@ def overflow_is_possible(field: AbstractField) -> bool:
     return field.has_leak or not field.activation.is_bounded
 
 
-def guarded(step: Step) -> Step:
+def guarded(step: Step, is_alive: Callable[[State], Array] = alive) -> Step:
     """Freeze a lane once it is near overflow, so that no NaN is ever computed.
 
     The step of a frozen lane is taken from zero instead: its value is discarded, and
@@ -136,7 +136,7 @@ def guarded(step: Step) -> Step:
         inputs: PyTree,
         carry: PyTree,
     ) -> tuple[State, PyTree, diffrax.RESULTS]:
-        ok = alive(y)
+        ok = is_alive(y)
         stepped, carry, result = step(field, t, h, jnp.where(ok, y, 0.0), inputs, carry)
         return jnp.where(ok, stepped, y), carry, result
 

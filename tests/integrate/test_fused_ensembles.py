@@ -203,10 +203,9 @@ def test_the_kernel_lowers_for_cuda_without_a_gpu(size, getkey):
     ("size", "solver", "reason"),
     [
         (129, RK4(), "129 neurons"),
-        (9, CoordinateSplitting(), "few neurons only"),
         (3, ImplicitMidpoint(), "solves equations within a step"),
     ],
-    ids=["large", "one-by-one", "implicit"],
+    ids=["large", "implicit"],
 )
 def test_what_no_kernel_covers_is_refused_by_name_and_logged_otherwise(
     size, solver, reason, getkey, monkeypatch, caplog

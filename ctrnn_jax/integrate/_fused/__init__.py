@@ -16,6 +16,7 @@ from ...fields import AbstractField
 from .._base import AbstractFieldSolver
 from .._lane_loop import Run
 from .._splitting import CoordinateSplitting, Leapfrog
+from ._layout import check_size
 from ._refusal import NotFused
 from ._registers import MOST_IN_REGISTERS, run_in_registers
 from ._reversible import solve_in_kernel
@@ -41,10 +42,23 @@ def run_fused(
         raise NotFused(
             f"the model has {size} neurons, and kernels take {MOST_IN_TILES} at most"
         )
+    _check_inputs(field, mask, run)
     run_lanes = run_in_registers if size <= MOST_IN_REGISTERS else run_in_tiles
     saved, reduced, finite = run_lanes(field, mask, start, run)
     success = jax.tree.map(lambda leaf: jnp.full(lanes, leaf), RESULTS.successful)
     return saved, reduced, finite, success
+
+
+def _check_inputs(field: AbstractField, mask: PyTree, run: Run) -> None:
+    """Refuse inputs that tell lanes apart, and what no engine would take."""
+    if run.inputs is None:
+        return
+    check_size(run.inputs)
+    one = jax.tree.map(lambda leaf, own: leaf[0] if own else leaf, field, mask)
+    t = jax.ShapeDtypeStruct((), run.step.dtype)
+    drive = jax.eval_shape(lambda t: one.drive(t, run.inputs), t)
+    if len(drive.shape) > 1:
+        raise NotFused("its inputs return a column a lane")
 
 
 __all__ = ["run_fused", "solve_in_kernel"]

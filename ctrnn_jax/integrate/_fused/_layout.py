@@ -12,6 +12,10 @@ from ..._types import Array, PyTree
 from ...fields import AbstractField
 from ...matrices._base import DenseWeight
 from ._numbers import numbers_of
+from ._refusal import NotFused
+
+#: Inputs hold so many numbers at most, each of which a thread keeps.
+_MOST_OF_INPUTS = 64
 
 
 class Outputs(NamedTuple):
@@ -147,6 +151,16 @@ class Model(NamedTuple):
         shared = self.shared.read(shared_refs, lambda ref, i: ref[i])
         own = self.own.read(own_refs, lambda ref, i: ref[i, :])
         return eqx.combine(shared, own), others
+
+
+def check_size(inputs: PyTree) -> None:
+    """Refuse inputs whose numbers would not fit a thread.
+
+    **Raises:** `NotFused` saying so.
+    """
+    arrays = jax.tree.leaves(eqx.filter(inputs, eqx.is_array))
+    if sum(leaf.size for leaf in arrays) > _MOST_OF_INPUTS:
+        raise NotFused(f"its inputs hold more than {_MOST_OF_INPUTS} numbers")
 
 
 def without_diagonal(field: PyTree, whole: AbstractField) -> PyTree:

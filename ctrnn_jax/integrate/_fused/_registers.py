@@ -35,23 +35,29 @@ def run_in_registers(
     """
     lanes = lanes_first(field, mask)
     arrays, static = eqx.partition(lanes.field, eqx.is_array)
-    one = _Lane(static, run)
+    inputs, static_inputs = eqx.partition(run.inputs, eqx.is_array)
+    one = _Lane(static, static_inputs, run)
     batch = start.shape[0]
     block = block_of(batch)
-    rows = Model.of((arrays, run.origin, run.step), (lanes.mask, False, False), batch)
+    shared = jax.tree.map(lambda _: False, inputs)
+    rows = Model.of(
+        ((arrays, inputs), run.origin, run.step),
+        ((lanes.mask, shared), False, False),
+        batch,
+    )
     plan = run.plan
     schedule = Schedule(plan)
     saves, carries = one.outputs(rows.one_lane[0], start)
 
     def kernel(interpreted: bool, counts_ref: Any, *refs: Any) -> None:
-        (model, origin, step), (y_ref, *others) = rows.read(refs)
+        ((arrays, inputs), origin, step), (y_ref, *others) = rows.read(refs)
         count = len(saves.shapes)
         saved_refs, finite_ref, carry_refs = (
             others[:count],
             others[count],
             others[count + 1 :],
         )
-        model = without_diagonal(model, lanes.field)
+        model = without_diagonal(arrays, lanes.field), inputs
         y = numbers_of([y_ref[i, :] for i in range(start.shape[1])], start.shape[1:])
         clock = _Clock(origin[()], step[()])
         state = y, *one.begin(model, clock, y)
@@ -117,23 +123,26 @@ class _Clock(NamedTuple):
 
 
 class _Lane:
-    """What is done to one lane, called on numbers; arrays of the model come first."""
+    """What is done to one lane, called on numbers.
 
-    def __init__(self, static: PyTree, run: Run):
-        self._static, self._run = static, run
+    First come the arrays of the model, those of the field and of the inputs.
+    """
+
+    def __init__(self, static: PyTree, static_inputs: PyTree, run: Run):
+        self._static, self._run = (static, static_inputs), run
         may_overflow = overflow_is_possible(static)
         self.reductions = OneLane.of(run.reductions, may_overflow)
         step = fixed_step(run.solver)
         self._step = guarded(step) if may_overflow else step
 
     def outputs(
-        self, arrays: PyTree, start: Float[Array, "lanes n"]
+        self, model: PyTree, start: Float[Array, "lanes n"]
     ) -> tuple["Outputs", "Outputs"]:
         """Return what is saved of a lane, and what its reductions hand on."""
         t = jax.ShapeDtypeStruct((), start.dtype)
         y = jax.ShapeDtypeStruct(start.shape[1:], start.dtype)
-        saved = jax.eval_shape(self._save, t, y)
-        watched = jax.eval_shape(self._init, arrays, y)
+        saved = jax.eval_shape(self._save, model, t, y)
+        watched = jax.eval_shape(self._init, model, y)
         return Outputs.of(saved), Outputs.of(watched)
 
     def begin(self, model: PyTree, clock: _Clock, y: Numbers) -> tuple[PyTree, PyTree]:
@@ -144,7 +153,8 @@ class _Lane:
             start = solver.start
 
             def first(model: PyTree, t: Array, h: Array, y: Array) -> PyTree:
-                return start(self._whole(model), t, h, y, self._run.inputs)
+                field, inputs = self._whole(model)
+                return start(field, t, h, y, inputs)
 
             zero = jnp.zeros((), jnp.int32)
             carry = call(first, model, clock.time(zero), clock.length, y)
@@ -157,9 +167,8 @@ class _Lane:
         def advance(
             model: PyTree, t: Array, h: Array, y: Array, carry: PyTree
         ) -> tuple[Array, PyTree]:
-            y, carry, _ = self._step(
-                self._whole(model), t, h, y, self._run.inputs, carry
-            )
+            field, inputs = self._whole(model)
+            y, carry, _ = self._step(field, t, h, y, inputs, carry)
             return y, carry
 
         t = clock.time(index)
@@ -169,21 +178,22 @@ class _Lane:
 
     def save(self, model: PyTree, clock: _Clock, index: Array, y: Numbers) -> PyTree:
         """Return what is saved of a state."""
-        return (
-            y if self._run.plan.fn is None else call(self._save, clock.time(index), y)
-        )
+        if self._run.plan.fn is None:
+            return y
+        return call(self._save, model, clock.time(index), y)
 
-    def _whole(self, model: PyTree) -> AbstractField:
+    def _whole(self, model: PyTree) -> tuple[AbstractField, PyTree]:
         return eqx.combine(model, self._static)
 
-    def _save(self, t: Array, y: Array) -> PyTree:
+    def _save(self, model: PyTree, t: Array, y: Array) -> PyTree:
         fn = self._run.plan.fn
-        return y if fn is None else fn(t, y, self._run.inputs)
+        _, inputs = self._whole(model)
+        return y if fn is None else fn(t, y, inputs)
 
     def _init(self, model: PyTree, y: Array) -> list[PyTree]:
-        return self.reductions.init(self._whole(model), y)
+        return self.reductions.init(self._whole(model)[0], y)
 
     def _update(
         self, model: PyTree, y: Array, index: Array, carries: list[PyTree]
     ) -> list[PyTree]:
-        return self.reductions.update(self._whole(model), y, index, carries)
+        return self.reductions.update(self._whole(model)[0], y, index, carries)

@@ -20,12 +20,10 @@ from .._splitting import CoordinateSplitting, Leapfrog
 from .._storage import AbstractStorage, FixedPoint
 from ._backwards import Undoing, undo
 from ._forwards import make
+from ._layout import check_size
 from ._motion_rows import Solve
 from ._refusal import NotFused
 from ._registers import MOST_IN_REGISTERS
-
-#: Numbers of the inputs that a kernel differentiates in: each is a sum of a thread.
-_MOST_OF_INPUTS = 64
 
 
 def solve_in_kernel(
@@ -60,9 +58,7 @@ def solve_in_kernel(
         scheme = Scheme(scheme.fractions, size)
     inputs = as_module(inputs, origin)
     motion = Motion(built.field, inputs, origin, jnp.asarray(step))
-    numbers = eqx.filter(inputs, eqx.is_inexact_array)
-    if sum(leaf.size for leaf in jax.tree.leaves(numbers)) > _MOST_OF_INPUTS:
-        raise NotFused(f"its inputs hold more than {_MOST_OF_INPUTS} numbers")
+    check_size(inputs)
     marks = jax.tree.map(lambda _: False, motion)
     marks = eqx.tree_at(lambda marks: marks.field, marks, built.mask)
     bounds = (counts * len(scheme.fractions)).astype(jnp.int32)
