@@ -32,8 +32,8 @@ def _has_gpu():
 def _do_without_beartype():
     """Stand in for beartype where a machine has a GPU but not it; say whether.
 
-    Such machines are lent for an hour and take no packages. Annotations then go
-    unchecked, and a line at the top says so. Never in CI, nor without a GPU.
+    A machine that others keep may take no packages. Annotations then go unchecked, and
+    a line at the top says so. Never in CI, nor without a GPU.
     """
     try:
         import beartype  # noqa: F401

@@ -17,7 +17,6 @@ from .clock import foretell, repeat, seconds_of
 from .options import Options
 from .store import DONE, SKIPPED, Store
 from .tasks import Refused, Skip, Task
-from .ways import engine_option
 
 #: Way -> label.
 LABELS = {
@@ -121,9 +120,7 @@ def _build(way: str, problem: Problem) -> Any:
     """Return the gradient of (parameter, y0, projection), states with lanes first."""
     if way == "diffrax-vmap":
         return diffrax_ways.build(problem, "RecursiveCheckpointAdjoint", vmapped=True)
-    import ctrnn_jax
-
-    option = engine_option(ctrnn_jax.simulate_ensemble, way.removeprefix("ours-"))
+    option = {"engine": way.removeprefix("ours-")}
     return ours.build(problem, adjoint={}, options=option)
 
 

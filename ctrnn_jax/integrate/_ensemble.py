@@ -82,10 +82,11 @@ def simulate_ensemble(
       initial state and the state after every step.
     - `throw`: raise if any lane fails. Off by default: look at `solution.result`.
     - `engine`: what runs the compiled loop. `"xla"`; `"pallas"`, one GPU kernel for
-      the whole integration; or `"auto"`, the kernel on an NVIDIA GPU where it covers
-      the call, else XLA (the logger `ctrnn_jax` says why at level INFO). The two
-      agree to rounding. Without a GPU `"pallas"` runs the kernel in an interpreter,
-      slowly. Derivatives are always computed in XLA.
+      the whole integration; or `"auto"`, on an NVIDIA GPU a kernel that covers the
+      call and was run there before, else XLA (the logger `ctrnn_jax` says why at level
+      INFO). The two agree to rounding. Without a GPU `"pallas"` runs the kernel in an
+      interpreter, slowly. Derivatives are computed in XLA, but for those of
+      `ReversibleAdjoint` with `"pallas"`.
 
     **Returns:** a `diffrax.Solution` with `ts` `(time,)`, `ys` `(batch, time, n)` and
     `result` of shape `(batch,)`; with `reductions`, `stats["reductions"]` is the same

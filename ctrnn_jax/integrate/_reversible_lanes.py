@@ -79,7 +79,9 @@ def run_reversibly(
         if engine == "pallas":
             return with_kernel(engine, fused, plain, own, start, everywhere)
         if wants_kernel(engine):
-            decline(engine, "no GPU has yet run the kernels that undo their steps")
+            decline(
+                engine, "no GPU has yet run its kernels, which engine='pallas' asks for"
+            )
         return plain(own, start, everywhere)
 
     per_lane = any(jax.tree.leaves(mask.weight))

@@ -40,7 +40,8 @@ def run_fixed(
 
     def fused(own: PyTree, start: Lanes, everywhere: PyTree) -> PyTree:
         shared, run = everywhere
-        return run_fused(eqx.combine(own, shared), mask, start, run)
+        field = eqx.combine(own, shared)
+        return run_fused(field, mask, start, run, cautious=engine == "auto")
 
     def plain(own: PyTree, start: Lanes, everywhere: PyTree) -> PyTree:
         shared, run = everywhere

@@ -15,7 +15,7 @@ from benchmarks.gpu.options import Options
 from benchmarks.gpu.problem import Ensemble, expected, relative_error
 from benchmarks.gpu.store import DONE, FAILED, RUNNING, SKIPPED, Store
 from benchmarks.gpu.tasks import Refused, Skip, Task, work
-from benchmarks.gpu.ways import BY_KEY, WAYS, Solver, cuda, engine_option
+from benchmarks.gpu.ways import BY_KEY, WAYS, Solver, cuda
 from benchmarks.gpu.ways._way import DeviceWay
 from benchmarks.suites import WrongAnswer
 
@@ -216,13 +216,6 @@ def test_inputs_follow_the_seed():
     np.testing.assert_array_equal(one, same)
     assert np.all(one != other)
     assert np.isnan(relative_error(np.full((2, 2), np.inf), np.ones((2, 2))))
-
-
-def test_an_engine_is_asked_for_only_where_there_is_one():
-    assert engine_option(lambda *, engine: engine, "pallas") == {"engine": "pallas"}
-    assert engine_option(lambda: None, "xla") == {}
-    with pytest.raises(NotImplementedError, match="pallas"):
-        engine_option(lambda: None, "pallas")
 
 
 @pytest.mark.parametrize("bits", [32, 64])

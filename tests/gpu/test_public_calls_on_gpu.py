@@ -75,6 +75,48 @@ def test_an_ensemble_is_that_of_the_cpu(solver, size):
         np.testing.assert_allclose(solve(np.float32), exact, **SINGLE)
 
 
+@pytest.mark.parametrize("size", [8, 32, 128])
+@pytest.mark.parametrize("form", [cj.VoltageCTRNN, cj.RateCTRNN])
+@pytest.mark.parametrize("kind", ["splitting", "leapfrog", "weights", "inputs"])
+def test_a_kernel_that_is_asked_for_is_xla_on_the_cpu(kind, form, size):
+    weight = cj.BipartiteSkew if kind == "leapfrog" else cj.SkewSymmetric
+    solver = {"splitting": cj.CoordinateSplitting(4), "leapfrog": cj.Leapfrog()}
+    rng = np.random.default_rng(1)
+    into, bias = rng.normal(size=(size, 2)), 0.1 * rng.normal(size=size)
+
+    def build(key, dtype):
+        built = weight(size, key=key, dtype=np.float64)
+        parts = jax.tree.map(lambda leaf: leaf.astype(dtype), built)
+        arrays = (array.astype(dtype) for array in (bias, into))
+        return form(parts, **dict(zip(("bias", "input_weight"), arrays, strict=True)))
+
+    def solve(dtype, engine):
+        own = kind == "weights"
+        keys = jr.split(jr.key(0), 50)
+        model = (
+            eqx.filter_vmap(lambda key: build(key, dtype))(keys)
+            if own
+            else build(keys[0], dtype)
+        )
+        found = cj.simulate_ensemble(
+            model,
+            _starts(dtype, 50, size),
+            TS,
+            dt0=0.05,
+            solver=solver.get(kind, cj.RK4()),
+            inputs=(lambda t: jnp.stack([jnp.sin(t), jnp.cos(t)])),
+            model_axes=0 if own else None,
+            engine=engine,
+        )
+        assert np.asarray(diffrax.is_okay(found.result)).all()
+        return found.ys
+
+    exact = _on_cpu(lambda: solve(np.float64, "xla"))
+    for dtype, allowed in ((np.float64, 1e-9), (np.float32, 1e-4)):
+        ours = solve(dtype, "pallas")
+        np.testing.assert_allclose(ours, exact, rtol=allowed, atol=allowed)
+
+
 def test_an_ensemble_is_shared_by_all_local_devices():
     devices = jax.local_devices()
     lanes = 7 * len(devices) + 1  # which does not divide evenly
@@ -90,11 +132,12 @@ def test_an_ensemble_is_shared_by_all_local_devices():
     [(cj.Leapfrog(), cj.BipartiteSkew), (cj.CoordinateSplitting(), cj.SkewSymmetric)],
     ids=["leapfrog", "splitting"],
 )
-def test_the_reversible_gradient_is_exact_on_a_gpu(solver, weight):
+@pytest.mark.parametrize("engine", ["xla", "pallas"])
+def test_the_reversible_gradient_is_exact_on_a_gpu(solver, weight, engine):
     """Steps are undone bit for bit, and the gradient is that of the CPU."""
     y0 = _starts(np.float64, 16, 8)
 
-    def gradient():
+    def gradient(engine):
         def loss(model, y0):
             found = cj.simulate_ensemble(
                 model,
@@ -103,6 +146,7 @@ def test_the_reversible_gradient_is_exact_on_a_gpu(solver, weight):
                 dt0=0.05,
                 solver=solver,
                 adjoint=cj.ReversibleAdjoint(),
+                engine=engine,
                 throw=True,  # raises where the start was not reached again
             )
             return jnp.mean(found.ys[:, -1] ** 2)
@@ -110,8 +154,9 @@ def test_the_reversible_gradient_is_exact_on_a_gpu(solver, weight):
         both = eqx.filter_grad(lambda pair: loss(*pair))
         return jax.tree.leaves(both((_model(np.float64, 8, weight), jnp.asarray(y0))))
 
-    for ours, exact in zip(gradient(), _on_cpu(gradient), strict=True):
-        np.testing.assert_allclose(ours, exact, rtol=1e-7, atol=1e-9)
+    exact = _on_cpu(lambda: gradient("xla"))
+    for ours, right in zip(gradient(engine), exact, strict=True):
+        np.testing.assert_allclose(ours, right, rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["tanh-skew", "linear-skew", "lstm", "lru"])

@@ -1,7 +1,6 @@
 """What a way of solving an ensemble on a device hands in."""
 
 import dataclasses
-import inspect
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -52,18 +51,6 @@ class DeviceWay:
             and problem.size <= self.most_size
             and problem.bits in self.bits
         )
-
-
-def engine_option(function: Callable[..., Any], engine: str) -> dict[str, Any]:
-    """Return `engine=` if a function has it; only "xla" goes without.
-
-    **Raises:** `NotImplementedError`.
-    """
-    if "engine" in inspect.signature(function).parameters:
-        return {"engine": engine}
-    if engine == "xla":
-        return {}
-    raise NotImplementedError(f"{function.__name__} has no engine={engine!r} yet")
 
 
 def lanes_first(result: Any, lanes: np.ndarray) -> np.ndarray:

@@ -7,10 +7,10 @@ import numpy as np
 
 from ...problem import STEP
 from ..problem import Ensemble
-from ._way import DeviceWay, Solver, engine_option, lanes_first
+from ._way import DeviceWay, Solver, lanes_first
 
 
-def _prepare(problem: Ensemble, engine: str, *, jitted: bool = True) -> Solver:
+def _prepare(problem: Ensemble, engine: Any, *, jitted: bool = True) -> Solver:
     import diffrax
     import equinox as eqx
     import jax
@@ -23,7 +23,6 @@ def _prepare(problem: Ensemble, engine: str, *, jitted: bool = True) -> Solver:
     y0 = jnp.asarray(problem.y0)
     splitting = problem.scheme == "splitting"
     solver = ctrnn_jax.CoordinateSplitting() if splitting else ctrnn_jax.RK4()
-    option = engine_option(ctrnn_jax.simulate_ensemble, engine)
 
     def solve(model: Any, y0: Any, steps: int) -> Any:
         solution = ctrnn_jax.simulate_ensemble(
@@ -33,7 +32,7 @@ def _prepare(problem: Ensemble, engine: str, *, jitted: bool = True) -> Solver:
             dt0=STEP,
             solver=solver,
             saveat=diffrax.SaveAt(t1=True),
-            **option,
+            engine=engine,
         )
         assert solution.ys is not None
         return solution.ys[:, 0]

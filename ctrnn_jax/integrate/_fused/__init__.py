@@ -24,11 +24,17 @@ from ._tiles import MOST_IN_TILES, run_in_tiles
 
 
 def run_fused(
-    field: AbstractField, mask: PyTree, start: Float[Array, "lanes n"], run: Run
+    field: AbstractField,
+    mask: PyTree,
+    start: Float[Array, "lanes n"],
+    run: Run,
+    *,
+    cautious: bool,
 ) -> tuple[PyTree, PyTree, Bool[Array, " lanes"], RESULTS]:
     """Advance all lanes, as `run_in_xla` does.
 
-    **Raises:** `NotFused`, saying why, for a call that no kernel covers.
+    **Raises:** `NotFused`, saying why, for a call that no kernel covers; if `cautious`,
+    for one whose kernel was never run on a GPU too.
     """
     solver = run.solver
     if isinstance(solver, AbstractFieldSolver) and not isinstance(
@@ -43,10 +49,19 @@ def run_fused(
             f"the model has {size} neurons, and kernels take {MOST_IN_TILES} at most"
         )
     _check_inputs(field, mask, run)
+    if cautious and size > MOST_IN_REGISTERS and _is_new(mask, run):
+        raise NotFused("no GPU has yet run its kernel, which engine='pallas' asks for")
     run_lanes = run_in_registers if size <= MOST_IN_REGISTERS else run_in_tiles
     saved, reduced, finite = run_lanes(field, mask, start, run)
     success = jax.tree.map(lambda leaf: jnp.full(lanes, leaf), RESULTS.successful)
     return saved, reduced, finite, success
+
+
+def _is_new(mask: PyTree, run: Run) -> bool:
+    """Whether a call of many neurons is of a kind that was never run on a GPU."""
+    one_by_one = isinstance(run.solver, AbstractFieldSolver)
+    own_weights = any(jax.tree.leaves(mask.weight))
+    return one_by_one or own_weights or run.inputs is not None
 
 
 def _check_inputs(field: AbstractField, mask: PyTree, run: Run) -> None:
