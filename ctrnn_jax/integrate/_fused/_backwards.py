@@ -42,7 +42,7 @@ def undo(
     def kernel(interpreted: bool, bounds_ref: Any, *refs: Any) -> None:
         model, others = read_motion(rows, motion, refs)
         value_ref, arriving_ref, first_ref, cotangent_ref, *sum_refs = others
-        sums = _Sums(*sum_refs)
+        sums = _Sums(sum_refs)
         sums.clear()
         nothing = known(np.zeros(size, saved.dtype))
         state = read_rows(value_ref, size), nothing
@@ -88,7 +88,7 @@ def undo(
 
     count = sum(leaf.size for leaf in own)
     arriving = jnp.moveaxis(saved[:, 1:], 0, -1)
-    first, cotangent, total, _ = launch(
+    first, cotangent, *sums = launch(
         kernel,
         name="ctrnn_reversible_gradient",
         everywhere=[bounds, *rows.shared.pack()],
@@ -96,15 +96,15 @@ def undo(
         outputs=[
             ((size,), value.dtype),
             ((size,), saved.dtype),
-            *[((count,), saved.dtype)] * 2,
+            *[((count,), saved.dtype)] * (2 if count else 0),
         ],
         block=block,
         num_warps=warps_of(block),
     )
     marks = jax.tree.leaves(eqx.filter(solve.marks, perturbed))
-    leaves = []
-    for leaf, of_lanes in zip(own, marks, strict=True):
-        part, total = total[: leaf.size], total[leaf.size :]
+    leaves, ends = [], np.cumsum([leaf.size for leaf in own])
+    for leaf, of_lanes, end in zip(own, marks, ends, strict=True):
+        part = sums[0][end - leaf.size : end]
         part = part if of_lanes else jnp.sum(part, axis=-1)
         leaves.append(part.T.reshape(*part.shape[1:], *leaf.shape))
     own = jax.tree.unflatten(undoing.structure, leaves)
@@ -173,27 +173,29 @@ class Undoing:
 
 
 class _Sums(NamedTuple):
-    """Compensated sums of cotangents, in arrays: they are many, and seldom needed."""
+    """Compensated sums of cotangents, in arrays: they are many, and seldom needed.
 
-    total: Any
-    lost: Any
+    `refs` are to the sums and to what they have lost; none if there is nothing to sum.
+    """
+
+    refs: list[Any]
 
     def clear(self) -> None:
-        nothing = known(np.zeros(self.total.shape[0], self.total.dtype))
-        for ref in self:
-            write_rows(ref, nothing)
+        for ref in self.refs:
+            write_rows(ref, known(np.zeros(ref.shape[0], ref.dtype)))
 
     def add(self, part: PyTree) -> None:
         """Add numbers, of all leaves one after another."""
+        if not self.refs:
+            return
+        total, lost = self.refs
 
         def add(index: Array, row: Array) -> None:
-            sums = self.total[index, :], self.lost[index, :]
-            total, lost = add_compensated(sums, row)
-            self.total[index, :] = total
-            self.lost[index, :] = lost
+            sums = add_compensated((total[index, :], lost[index, :]), row)
+            total[index, :], lost[index, :] = sums
 
         leaves = [leaf.reshape(-1) for leaf in jax.tree.leaves(part)]
-        for_each(np.concatenate(leaves), self.total, add)
+        for_each(np.concatenate(leaves), total, add)
 
 
 def _numbers_of_rows(array: Array) -> Numbers:
