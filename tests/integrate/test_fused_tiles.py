@@ -4,6 +4,8 @@ Both evaluate the same steps in float64 and differ in the order of a few sums: 8
 of well-scaled states stay within 1e-12.
 """
 
+from typing import ClassVar
+
 import diffrax
 import equinox as eqx
 import jax
@@ -13,7 +15,15 @@ import numpy as np
 import pytest
 
 import ctrnn_jax as cj
-from ctrnn_jax.fields import Erf, HardTanh, Linear, SampledInputs, Softsign, Tanh
+from ctrnn_jax.fields import (
+    AbstractActivation,
+    Erf,
+    HardTanh,
+    Linear,
+    SampledInputs,
+    Softsign,
+    Tanh,
+)
 from ctrnn_jax.integrate import (
     RK4,
     CoordinateSplitting,
@@ -104,6 +114,19 @@ def test_leapfrog_with_a_weight_a_lane_is_that_of_xla(getkey):
     _agree(models, jr.normal(getkey(), (3, 9)), Leapfrog(), model_axes=0)
 
 
+def test_a_graph_a_lane_is_that_of_xla(getkey):
+    def ring(key):
+        order = np.asarray(jr.permutation(key, 12))
+        weight = cj.SparseSkew.from_edges(12, order, np.roll(order, 1), jnp.ones(12))
+        return cj.VoltageCTRNN(weight)
+
+    models = jax.tree.map(
+        lambda *leaves: jnp.stack(leaves), *map(ring, jr.split(getkey(), 3))
+    )
+    y0 = jr.normal(getkey(), (3, 12))
+    _agree(models, y0, CoordinateSplitting(), model_axes=0)
+
+
 class Tone(eqx.Module):
     amplitude: jax.Array
 
@@ -178,6 +201,45 @@ def test_inputs_that_no_kernel_covers_are_refused(size, inputs, reason, getkey):
             solver=RK4(),
             inputs=inputs,
             engine="pallas",
+        )
+
+
+class Weighted(AbstractActivation):
+    weights: jax.Array
+    is_odd: ClassVar[bool] = True
+    is_bounded: ClassVar[bool] = True
+    is_coercive: ClassVar[bool] = True
+    is_smooth: ClassVar[bool] = True
+
+    def __call__(self, x):
+        return jnp.mean(self.weights) * jnp.tanh(x)
+
+    def potential(self, x):
+        return jnp.mean(self.weights) * jnp.log(jnp.cosh(x))
+
+
+class Damped(CoordinateSplitting):
+    def advance(self, field, t, h, y, inputs, carry):
+        y, carry, result = super().advance(field, t, h, y, inputs, carry)
+        return 0.9 * y, carry, result
+
+
+@pytest.mark.parametrize(
+    ("activation", "solver", "reason"),
+    [
+        (Weighted(jnp.ones(3)), RK4(), "holds more than scalars"),
+        (Tanh(), Damped(), "a solver of your own"),
+    ],
+    ids=["activation", "solver"],
+)
+def test_what_padding_or_a_step_on_tiles_would_change_is_refused(
+    activation, solver, reason, getkey
+):
+    weight = cj.SkewSymmetric(9, key=getkey())
+    model = cj.VoltageCTRNN(weight, activation=activation)
+    with pytest.raises(ValueError, match=f"engine='pallas' does not.*{reason}"):
+        cj.simulate_ensemble(
+            model, jnp.ones((2, 9)), TS, dt0=0.1, solver=solver, engine="pallas"
         )
 
 

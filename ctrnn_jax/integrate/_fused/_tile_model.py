@@ -16,6 +16,7 @@ from ..._types import Array, Float, PyTree
 from ...fields import AbstractActivation, AbstractField
 from ...fields._fields import as_column
 from ...fields._inputs import evaluate_inputs
+from ...matrices._base import AbstractWeight
 from ._layout import Model
 from ._numbers import numbers_of
 from ._on_tiles import call_on_tiles
@@ -88,8 +89,8 @@ class TileModel(NamedTuple):
 
     - `field`: without its drive; its weight is a `TileWeight`.
     - `drive`: returns Bu(t) + b, `(n,)` or `(n, lanes)`.
-    - `sets`: whether neurons are of each independent set, `(n, 1)`; empty if there
-      are none.
+    - `sets`: whether neurons are of each independent set, `(n, 1)` or `(n, lanes)`;
+      empty if there are none.
     """
 
     field: AbstractField
@@ -134,8 +135,12 @@ class TileLayout:
         own = [jnp.moveaxis(leaf, 0, -1) for leaf in own]
         own = [self._pad(leaf) if leaf.ndim > 1 else leaf[None] for leaf in own]
         shared = [self._pad(leaf) if leaf.ndim else leaf[None] for leaf in shared]
-        matrix, is_own_matrix = _matrix_of(field.weight, mask.weight)
-        self._sets = one.weight.independent_sets or ()
+        is_own_matrix = any(jax.tree.leaves(mask.weight))
+        matrix = _by_lane(lambda weight: weight.as_matrix(), field.weight, mask.weight)
+        sets = one.weight.independent_sets or ()
+        # Those of a sparse graph are arrays, which lanes have of their own too.
+        is_own_sets = is_own_matrix and any(eqx.is_array(members) for members in sets)
+        self._num_sets = len(sets)
         self._inputs = _InputLayout(inputs, dtype)
         into, is_own_into = field.input_weight, bool(mask.input_weight)
         if inputs is None or into is None:
@@ -143,22 +148,25 @@ class TileLayout:
         matrix = self._pad(matrix, 2)
         if into is not None:
             into = self._pad(jnp.moveaxis(into, 0, -1) if is_own_into else into)
-        self._places = is_own_matrix, is_own_into, into is not None
-        # The members of a set may be traced, as those of a sparse graph are.
-        nobody = jnp.zeros(padded, dtype)
-        neurons = jnp.arange(self._size)
-        sets = [nobody.at[neurons[members]].set(1) for members in self._sets]
+        self._places = is_own_matrix, is_own_into, into is not None, is_own_sets
+        marks = []
+        if sets and is_own_sets:
+            marks = [_by_lane(_marks_of, field.weight, mask.weight)]
+        elif sets:
+            marks = [_marks_of(one.weight)]
+        marks = [jnp.moveaxis(self._pad(jnp.moveaxis(m, 1, 0)), 0, 1) for m in marks]
         #: Arrays that every block sees whole, and those of lanes, which are last.
         self.everywhere = [
             *([] if is_own_matrix else [matrix]),
             *([] if is_own_into or into is None else [into]),
-            *([jnp.stack(sets)] if sets else []),
+            *([] if is_own_sets else marks),
             *self._inputs.rows.shared.pack(),
             *shared,
         ]
         self.lanes = [
             *([matrix] if is_own_matrix else []),
             *([into] if is_own_into else []),
+            *(marks if is_own_sets else []),
             *own,
         ]
         self.has_own_matrix = is_own_matrix
@@ -168,10 +176,10 @@ class TileLayout:
     ) -> tuple[TileModel, list[Any]]:
         """Return the model that the first references are to, and the others."""
         rest = iter(refs)
-        own_matrix, own_into, has_into = self._places
+        own_matrix, own_into, has_into, own_sets = self._places
         matrix = None if own_matrix else next(rest)
         into = None if own_into or not has_into else next(rest)
-        marks: Any = next(rest) if self._sets else None
+        marks: Any = next(rest) if self._num_sets and not own_sets else None
         inputs, rest = self._inputs.read(list(rest))
         count = len(self._is_scalar)
         shared = [
@@ -181,6 +189,7 @@ class TileLayout:
         rest = iter(rest[count:])
         matrix = next(rest) if own_matrix else matrix
         into = next(rest) if own_into else into
+        marks = next(rest) if own_sets else marks
         own = [next(rest) for _ in range(self._own_tree.num_leaves)]
         own = [ref[0, :] if ref.shape[0] == 1 else ref[...] for ref in own]
         field = eqx.combine(
@@ -207,7 +216,7 @@ class TileLayout:
                 return as_column(total, bias) + bias
             return total + as_column(bias, total)
 
-        sets = [marks[k, :][:, None] for k in range(len(self._sets))]
+        sets = [_column(marks[k]) for k in range(self._num_sets)]
         return TileModel(field, drive, sets, self._size), list(rest)
 
     def _pad(self, array: Array, axes: int = 1) -> Array:
@@ -251,15 +260,28 @@ def _send(into: Any, u: list[Array]) -> Array:
     return total
 
 
-def _matrix_of(weight: Any, mask: PyTree) -> tuple[Array, bool]:
-    """Return the dense matrix, with the lanes last if each has its own."""
+def _by_lane(
+    function: Callable[[AbstractWeight], Array], weight: AbstractWeight, mask: PyTree
+) -> Array:
+    """Return `function` of W, or of each lane's own with the lanes last."""
     if not any(jax.tree.leaves(mask)):
-        return weight.as_matrix(), False
+        return function(weight)
     own, shared = eqx.partition(weight, mask)
     build = eqx.filter_vmap(
-        lambda part: eqx.combine(part, shared).as_matrix(), out_axes=-1
+        lambda part: function(eqx.combine(part, shared)), out_axes=-1
     )
-    return build(own), True
+    return build(own)
+
+
+def _marks_of(weight: AbstractWeight) -> Float[Array, "sets n"]:
+    """Return 1 for each member of each independent set, else 0."""
+    nobody = jnp.zeros(weight.size, weight.dtype)
+    sets = weight.independent_sets or ()
+    return jnp.stack([nobody.at[members].set(1) for members in sets])
+
+
+def _column(values: Array) -> Array:
+    return values[:, None] if values.ndim == 1 else values
 
 
 def _is_none(leaf: object) -> bool:

@@ -3,12 +3,14 @@
 from functools import partial
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..._types import Array, Bool, Float, PyTree
 from ...fields import AbstractField, RateCTRNN, VoltageCTRNN
+from .._base import AbstractFieldSolver
 from .._fixed_steps import alive, overflow_is_possible
 from .._lane_loop import Run
 from .._reductions import (
@@ -21,6 +23,7 @@ from .._reductions import (
     Variance,
     is_reduction,
 )
+from .._splitting import CoordinateSplitting, Leapfrog
 from ._launch import launch
 from ._on_tiles import call_on_tiles
 from ._refusal import NotFused
@@ -48,7 +51,7 @@ def run_in_tiles(
 
     **Raises:** `NotFused` for a call that tiles do not cover.
     """
-    _check(field, run)
+    _check(field, mask, run)
     size, dtype = start.shape[1], start.dtype
     padded = max(_SHORTEST_SIDE, 1 << (size - 1).bit_length())
     block, num_warps = _BLOCKS[dtype.itemsize][padded]
@@ -123,10 +126,19 @@ def run_in_tiles(
     return saved, reductions.finish(watched, count, lanes=0), finite[0].astype(bool)
 
 
-def _check(field: AbstractField, run: Run) -> None:
+def _check(field: AbstractField, mask: PyTree, run: Run) -> None:
     """Refuse what would need a lane's neurons one by one, or their true number."""
     if type(field) not in (VoltageCTRNN, RateCTRNN):
         raise NotFused(f"{type(field).__name__} is a field of your own")
+    solver = type(run.solver)
+    if issubclass(solver, AbstractFieldSolver) and solver not in (
+        CoordinateSplitting,
+        Leapfrog,
+    ):
+        raise NotFused(f"{solver.__name__} is a solver of your own, of many neurons")
+    one = jax.tree.map(lambda leaf, own: leaf[0] if own else leaf, field, mask)
+    if any(map(jnp.ndim, jax.tree.leaves(eqx.filter(one.activation, eqx.is_array)))):
+        raise NotFused("its activation holds more than scalars, of many neurons")
     if run.plan.fn is not None:
         raise NotFused("a function of the state is saved, of many neurons")
     for reduction in jax.tree.leaves(run.reductions, is_leaf=is_reduction):
