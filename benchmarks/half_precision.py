@@ -4,7 +4,9 @@
 it runs on a CPU, where a rounding to bfloat16 is the same as on a GPU.
 """
 
+import dataclasses
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,51 +17,61 @@ import numpy as np
 
 from ctrnn_jax import RK4, SkewSymmetric, VoltageCTRNN, simulate
 
+from .gradients.schemes import rk4_increment
+
 SIZE, STEP, SPAN, AMPLITUDE = 32, 0.05, 1000.0, 0.1
 TIMES = (10.0, 100.0, 1000.0)
 RESULTS = Path(__file__).resolve().parent / "results"
-WAYS = {
-    "float32 throughout": (),
-    "products: operands rounded to TensorFloat-32": ("tf32",),
-    "products: operands in bfloat16, sums in float32": ("products",),
-    "weight kept in bfloat16, the rest float32": ("weight",),
-    "state kept in bfloat16, the rest float32": ("state",),
-}
+
+Round = Callable[[jax.Array], jax.Array]
 
 
-def rounded(x: jax.Array) -> jax.Array:
-    """Return `x` through bfloat16, which a compiler may not skip."""
-    return jax.lax.reduce_precision(x, exponent_bits=8, mantissa_bits=7)
+def exact(x: jax.Array) -> jax.Array:
+    """Return `x` in float32."""
+    return x
+
+
+# Through fewer bits, which a compiler may not skip.
+tf32 = partial(jax.lax.reduce_precision, exponent_bits=8, mantissa_bits=10)
+bfloat16 = partial(jax.lax.reduce_precision, exponent_bits=8, mantissa_bits=7)
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How W, what it is multiplied with, and the state after each step are rounded."""
+
+    label: str
+    weight: Round = exact
+    active: Round = exact
+    state: Round = exact
+
+
+WAYS = (
+    Way("float32 throughout"),
+    Way("products: operands rounded to TensorFloat-32", weight=tf32, active=tf32),
+    Way(
+        "products: operands in bfloat16, sums in float32",
+        weight=bfloat16,
+        active=bfloat16,
+    ),
+    Way("weight kept in bfloat16, the rest float32", weight=bfloat16),
+    Way("state kept in bfloat16, the rest float32", state=bfloat16),
+)
 
 
 @partial(jax.jit, static_argnums=(2,))
-def solve(weight: jax.Array, y0: jax.Array, where: tuple[str, ...]) -> jax.Array:
-    """Return all states of RK4 in float32 with roundings where said."""
-    if "weight" in where:
-        weight = rounded(weight)
-    cut: Any = lambda x: x  # noqa: E731
-    if "products" in where:
-        cut = rounded
-    if "tf32" in where:
-        cut = partial(jax.lax.reduce_precision, exponent_bits=8, mantissa_bits=10)
-    operand = cut(weight)
+def solve(weight: jax.Array, y0: jax.Array, way: Way) -> jax.Array:
+    """Return all states of RK4 in float32 with the roundings of `way`."""
+    operand = way.weight(weight)
 
-    def field(y: jax.Array) -> jax.Array:
-        return jnp.matmul(operand, cut(jnp.tanh(y)), precision="highest")
+    def slope(y: jax.Array) -> jax.Array:
+        return jnp.matmul(operand, way.active(jnp.tanh(y)), precision="highest")
 
     def step(y: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
-        h = jnp.float32(STEP)
-        k1 = field(y)
-        k2 = field(y + h / 2 * k1)
-        k3 = field(y + h / 2 * k2)
-        k4 = field(y + h * k3)
-        y = y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-        if "state" in where:
-            y = rounded(y)
+        y = way.state(y + rk4_increment(slope, y, STEP))
         return y, y
 
-    start = rounded(y0) if "state" in where else y0
-    return jax.lax.scan(step, start, length=round(SPAN / STEP))[1]
+    return jax.lax.scan(step, way.state(y0), length=round(SPAN / STEP))[1]
 
 
 def measure() -> dict[str, Any]:
@@ -71,27 +83,23 @@ def measure() -> dict[str, Any]:
         solution = simulate(
             VoltageCTRNN(weight), start, ts, dt0=STEP, solver=RK4(), throw=True
         )
-        exact, matrix = np.asarray(solution.ys)[1:], np.asarray(weight.as_matrix())
+        right, matrix = np.asarray(solution.ys)[1:], np.asarray(weight.as_matrix())
     single = jnp.asarray(matrix, jnp.float32)
-    right = frequencies(matrix)
     rows = []
-    for label, where in WAYS.items():
-        found = np.asarray(solve(single, jnp.asarray(start, jnp.float32), where))
-        size = np.linalg.norm(exact, axis=1).mean()
-        off = np.linalg.norm(found - exact, axis=1) / size
+    for way in WAYS:
+        found = np.asarray(solve(single, jnp.asarray(start, jnp.float32), way))
+        size = np.linalg.norm(right, axis=1).mean()
+        off = np.linalg.norm(found - right, axis=1) / size
         errors = [off[round(t / STEP) - 1] for t in TIMES]
-        seen = {"weight": rounded, "products": rounded}.get(where[0] if where else "")
-        if where == ("tf32",):
-            seen = partial(jax.lax.reduce_precision, exponent_bits=8, mantissa_bits=10)
-        used = np.asarray(single if seen is None else seen(single), np.float64)
-        shift = float(np.max(np.abs(frequencies(used) - right)))
+        used = np.asarray(way.weight(single), np.float64)
+        shift = float(np.max(np.abs(frequencies(used) - frequencies(matrix))))
         norm = np.linalg.norm(found, axis=1)
         rows.append(
             {
-                "way": label,
+                "way": way.label,
                 "errors": [float(error) for error in errors],
                 "frequency": shift,
-                "norm": float(norm[-1] / np.linalg.norm(exact[-1])),
+                "norm": float(norm[-1] / np.linalg.norm(right[-1])),
             }
         )
     return {"size": SIZE, "step": STEP, "times": TIMES, "jax": jax.__version__} | {

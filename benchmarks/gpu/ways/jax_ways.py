@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ...peers.diffrax_peer import final_state
 from ...peers.plain_jax import rk4_step
 from ...problem import STEP
 from ..problem import Ensemble
@@ -107,28 +108,11 @@ def _of_neurons(problem: Ensemble, step: Callable[[Any, Any], Any]) -> Solver:
 
 def _diffrax(problem: Ensemble, precision: str | None) -> Solver:
     """RK4 by `jax.vmap`."""
-    import diffrax
     import jax
     import jax.numpy as jnp
 
-    # diffrax has no classical RK4: users write its tableau, as our package does.
-    from ctrnn_jax import RK4
-
-    def one(weight: Any, y0: Any, end: Any) -> Any:
-        solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(lambda t, y, weight: weight @ jnp.tanh(y)),
-            RK4(),
-            t0=0.0,
-            t1=end,
-            dt0=STEP,
-            y0=y0,
-            args=weight,
-            saveat=diffrax.SaveAt(t1=True),
-        )
-        assert solution.ys is not None
-        return solution.ys[0]
-
-    solve = jax.jit(jax.vmap(one, in_axes=(None, 0, None)))
+    # The end is an argument at run time: another number of steps compiles nothing.
+    solve = jax.jit(jax.vmap(final_state(), in_axes=(None, 0, None)))
     arrays = jnp.asarray(problem.weight), jnp.asarray(problem.y0)
 
     def run(steps: int) -> Any:

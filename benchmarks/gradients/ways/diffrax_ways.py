@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from ...peers.diffrax_peer import final_state
 from ..problem import Problem
 from ..schemes import as_matrix
 from ._way import Differentiate, GradientWay
@@ -13,25 +14,15 @@ def build(problem: Problem, adjoint: str, *, vmapped: bool = False) -> Different
     import jax
     import jax.numpy as jnp
 
-    # diffrax has no classical RK4: users write its tableau, as our package does.
-    from ctrnn_jax import RK4
+    state = final_state(
+        step=problem.step,
+        adjoint=getattr(diffrax, adjoint)(),
+        # One more than is needed: diffrax asks for it.
+        max_steps=problem.steps + 1,
+    )
 
     def solve(weight: Any, y0: Any) -> Any:
-        solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(lambda t, y, weight: weight @ jnp.tanh(y)),
-            RK4(),
-            t0=0.0,
-            t1=problem.duration,
-            dt0=problem.step,
-            y0=y0,
-            args=weight,
-            saveat=diffrax.SaveAt(t1=True),
-            adjoint=getattr(diffrax, adjoint)(),
-            # One more than is needed: diffrax asks for it.
-            max_steps=problem.steps + 1,
-        )
-        assert solution.ys is not None
-        return solution.ys[0]
+        return state(weight, y0, problem.duration)
 
     def loss(parameter: Any, y0: Any, projection: Any) -> Any:
         weight = as_matrix(problem, parameter)
