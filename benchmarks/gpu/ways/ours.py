@@ -1,7 +1,7 @@
 """`ctrnn_jax.simulate_ensemble` on a device, by either engine."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -10,7 +10,9 @@ from ..problem import Ensemble
 from ._way import DeviceWay, Solver, lanes_first
 
 
-def _prepare(problem: Ensemble, engine: Any, *, jitted: bool = True) -> Solver:
+def _prepare(
+    problem: Ensemble, engine: Literal["xla", "pallas"], *, jitted: bool = True
+) -> Solver:
     import diffrax
     import equinox as eqx
     import jax
