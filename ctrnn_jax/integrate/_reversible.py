@@ -50,6 +50,9 @@ class ReversibleAdjoint(diffrax.AbstractAdjoint):
     in the model, to `y0` and to `inputs`; with a `SampledInputs` differentiated in,
     each step costs as much as it has samples. Reverse mode only, once.
 
+    In an ensemble of up to 8 neurons `engine="pallas"` runs the solve, and the backward
+    pass, in one GPU kernel each.
+
     **Warning:** in a chaotic regime the exact gradient grows like $e^{\lambda t}$:
     compare the horizon with 1/λ, from `ctrnn_jax.lyapunov_spectrum`.
 

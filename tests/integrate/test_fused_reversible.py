@@ -179,17 +179,19 @@ def test_both_kernels_lower_for_cuda_without_a_gpu(order, dtype, getkey, monkeyp
     [
         (9, {}, "undoes 1 to 8 neurons, and there are 9"),
         (3, {"adjoint": cj.ReversibleAdjoint("float")}, "does not keep its bits"),
-        (3, {"inputs": "samples"}, "its inputs hold more than 64 numbers"),
+        (
+            3,
+            {"inputs": SampledInputs(jnp.linspace(0.0, 4.0, 65), jnp.zeros((65, 1)))},
+            "its inputs hold more than 64 numbers",
+        ),
+        (3, {"inputs": lambda t: jnp.zeros((1, 2))}, "a column a lane"),
     ],
-    ids=["large", "float", "samples"],
+    ids=["large", "float", "samples", "lanes"],
 )
 def test_what_no_kernel_undoes_is_refused_with_the_reason(
     size, options, reason, getkey
 ):
     input_weight = jnp.ones((size, 1)) if "inputs" in options else None
-    if "inputs" in options:
-        ts = jnp.linspace(0.0, 4.0, 65)
-        options = {"inputs": SampledInputs(ts, jnp.zeros((65, 1)))}
     weight = cj.SkewSymmetric(size, key=getkey())
     model = cj.VoltageCTRNN(weight, input_weight=input_weight)
     with pytest.raises(ValueError, match=f"engine='pallas' does not.*{reason}"):

@@ -16,7 +16,7 @@ from ...fields import AbstractField
 from .._base import AbstractFieldSolver
 from .._lane_loop import Run
 from .._splitting import CoordinateSplitting, Leapfrog
-from ._layout import check_size
+from ._layout import check_inputs
 from ._refusal import NotFused
 from ._registers import MOST_IN_REGISTERS, run_in_registers
 from ._reversible import solve_in_kernel
@@ -48,7 +48,7 @@ def run_fused(
         raise NotFused(
             f"the model has {size} neurons, and kernels take {MOST_IN_TILES} at most"
         )
-    _check_inputs(field, mask, run)
+    check_inputs(field, mask, run.inputs)
     if cautious and size > MOST_IN_REGISTERS and _is_new(mask, run):
         raise NotFused("no GPU has yet run its kernel, which engine='pallas' asks for")
     run_lanes = run_in_registers if size <= MOST_IN_REGISTERS else run_in_tiles
@@ -62,18 +62,6 @@ def _is_new(mask: PyTree, run: Run) -> bool:
     one_by_one = isinstance(run.solver, AbstractFieldSolver)
     own_weights = any(jax.tree.leaves(mask.weight))
     return one_by_one or own_weights or run.inputs is not None
-
-
-def _check_inputs(field: AbstractField, mask: PyTree, run: Run) -> None:
-    """Refuse inputs that tell lanes apart, and what no engine would take."""
-    if run.inputs is None:
-        return
-    check_size(run.inputs)
-    one = jax.tree.map(lambda leaf, own: leaf[0] if own else leaf, field, mask)
-    t = jax.ShapeDtypeStruct((), run.step.dtype)
-    drive = jax.eval_shape(lambda t: one.drive(t, run.inputs), t)
-    if len(drive.shape) > 1:
-        raise NotFused("its inputs return a column a lane")
 
 
 __all__ = ["run_fused", "solve_in_kernel"]

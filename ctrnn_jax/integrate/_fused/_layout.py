@@ -153,14 +153,21 @@ class Model(NamedTuple):
         return eqx.combine(shared, own), others
 
 
-def check_size(inputs: PyTree) -> None:
-    """Refuse inputs whose numbers would not fit a thread.
+def check_inputs(field: AbstractField, mask: PyTree, inputs: PyTree) -> None:
+    """Refuse inputs that do not fit a thread, or tell lanes apart.
 
-    **Raises:** `NotFused` saying so.
+    **Raises:** `NotFused` saying so; `ValueError` for what no engine would take.
     """
+    if inputs is None:
+        return
     arrays = jax.tree.leaves(eqx.filter(inputs, eqx.is_array))
     if sum(leaf.size for leaf in arrays) > _MOST_OF_INPUTS:
         raise NotFused(f"its inputs hold more than {_MOST_OF_INPUTS} numbers")
+    one = jax.tree.map(lambda leaf, own: leaf[0] if own else leaf, field, mask)
+    t = jax.ShapeDtypeStruct((), one.weight.dtype)
+    drive = jax.eval_shape(lambda t: one.drive(t, inputs), t)
+    if len(drive.shape) > 1:
+        raise NotFused("its inputs return a column a lane")
 
 
 def without_diagonal(field: PyTree, whole: AbstractField) -> PyTree:

@@ -20,7 +20,7 @@ from .._splitting import CoordinateSplitting, Leapfrog
 from .._storage import AbstractStorage, FixedPoint
 from ._backwards import Undoing, undo
 from ._forwards import make
-from ._layout import check_size
+from ._layout import check_inputs
 from ._motion_rows import Solve
 from ._refusal import NotFused
 from ._registers import MOST_IN_REGISTERS
@@ -50,6 +50,7 @@ def solve_in_kernel(
         )
     if not isinstance(storage, FixedPoint):
         raise NotFused("ReversibleAdjoint(mode='float') does not keep its bits")
+    check_inputs(field, mask, inputs)
     built = lanes_first(field, mask)
     scheme = Scheme.of(solver)
     if built.field.weight.independent_sets is None:
@@ -58,7 +59,6 @@ def solve_in_kernel(
         scheme = Scheme(scheme.fractions, size)
     inputs = as_module(inputs, origin)
     motion = Motion(built.field, inputs, origin, jnp.asarray(step))
-    check_size(inputs)
     marks = jax.tree.map(lambda _: False, motion)
     marks = eqx.tree_at(lambda marks: marks.field, marks, built.mask)
     bounds = (counts * len(scheme.fractions)).astype(jnp.int32)
