@@ -13,10 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._types import Array, Float, PyTree
-from ...fields import AbstractActivation, AbstractField
+from ...fields import AbstractActivation, AbstractField, VoltageCTRNN
 from ...fields._fields import as_column
 from ...fields._inputs import evaluate_inputs
 from ...matrices._base import AbstractWeight
+from .._lane_loop import Run
+from .._splitting import CoordinateSplitting
 from ._layout import Model
 from ._numbers import numbers_of
 from ._on_tiles import call_on_tiles
@@ -25,6 +27,9 @@ from ._written_out import call
 
 class TileWeight(NamedTuple):
     """W of a block of lanes: one for all `(padded, padded)`, or with lanes last.
+
+    `ref` has the columns of W first where `TileLayout` says so, and its rows else: what
+    is read one at a time then lies together in memory.
 
     On matrix units a float32 is taken as a sum of two TensorFloat-32 numbers, and a
     product as three of theirs: as accurate as float32. The interpreter has the plain
@@ -47,7 +52,7 @@ class TileWeight(NamedTuple):
         if self.whole is None:
 
             def add(j: Array, total: Array) -> Array:
-                return total + self.ref[:, j, :] * row_of(x, j)
+                return total + self.wire(j) * row_of(x, j)
 
             return jax.lax.fori_loop(0, self.num_neurons, add, jnp.zeros_like(x))
         split = jax.lax.DotAlgorithmPreset.TF32_TF32_F32_X3
@@ -56,13 +61,9 @@ class TileWeight(NamedTuple):
         sums = (((1,), (0,)), ((), ()))
         return jax.lax.dot_general(self.whole, x, sums, precision=precision)
 
-    def column(self, i: Array) -> Array:
-        """Return what neuron i sends, `(n, 1)` or `(n, lanes)`."""
-        return self.ref[:, i, :] if self.whole is None else self.ref[:, i][:, None]
-
-    def row(self, i: Array) -> Array:
-        """Return what neuron i receives by, `(n, 1)` or `(n, lanes)`."""
-        return self.ref[i, :, :] if self.whole is None else self.ref[i, :][:, None]
+    def wire(self, i: Array) -> Array:
+        """Return a column or row of W, `(n, 1)` or `(n, lanes)`."""
+        return _column(self.ref[i])
 
 
 def row_of(tile: Array, i: Array) -> Float[Array, "1 lanes"]:
@@ -89,13 +90,14 @@ class TileModel(NamedTuple):
 
     - `field`: without its drive; its weight is a `TileWeight`.
     - `drive`: returns Bu(t) + b, `(n,)` or `(n, lanes)`.
-    - `sets`: whether neurons are of each independent set, `(n, 1)` or `(n, lanes)`;
-      empty if there are none.
+    - `marks`: a reference to 1 where a neuron is of an independent set, and 0 where it
+      is not, sets first; `None` if there are no sets.
     """
 
     field: AbstractField
     drive: Callable[[Array], Array | None]
-    sets: list[Array]
+    marks: Any
+    num_sets: int
     num_neurons: int
 
     def at(self, t: Array) -> AbstractField:
@@ -103,6 +105,10 @@ class TileModel(NamedTuple):
         return eqx.tree_at(
             lambda field: field.bias, self.field, self.drive(t), is_leaf=_is_none
         )
+
+    def members(self, index: Array | int) -> Array:
+        """Return the marks of an independent set, `(n, 1)` or `(n, lanes)`."""
+        return _column(self.marks[index])
 
     def __call__(self, t: Array, y: Array, args: None = None) -> Array:
         """Return dy/dt."""
@@ -116,10 +122,11 @@ class TileLayout:
         self,
         field: AbstractField,
         mask: PyTree,
-        inputs: PyTree,
+        run: Run,
         padded: int,
         dtype: np.dtype,
     ):
+        inputs = run.inputs
         one = jax.tree.map(lambda leaf, own: leaf[0] if own else leaf, field, mask)
         self._size, self._padded, self._dtype = one.weight.size, padded, dtype
         parts = lambda field: (field.weight, field.input_weight)  # noqa: E731
@@ -145,6 +152,11 @@ class TileLayout:
         into, is_own_into = field.input_weight, bool(mask.input_weight)
         if inputs is None or into is None:
             into, is_own_into = None, False
+        sweeps = isinstance(run.solver, CoordinateSplitting) and not sets
+        #: Whether W is multiplied, and is one for all lanes.
+        self.multiplies_one = not (sweeps or is_own_matrix)
+        if isinstance(field, VoltageCTRNN) if sweeps else is_own_matrix:
+            matrix = jnp.swapaxes(matrix, 0, 1)
         matrix = self._pad(matrix, 2)
         if into is not None:
             into = self._pad(jnp.moveaxis(into, 0, -1) if is_own_into else into)
@@ -169,7 +181,6 @@ class TileLayout:
             *(marks if is_own_sets else []),
             *own,
         ]
-        self.has_own_matrix = is_own_matrix
 
     def read(
         self, refs: Sequence[Any], interpreted: bool
@@ -216,8 +227,8 @@ class TileLayout:
                 return as_column(total, bias) + bias
             return total + as_column(bias, total)
 
-        sets = [_column(marks[k]) for k in range(self._num_sets)]
-        return TileModel(field, drive, sets, self._size), list(rest)
+        model = TileModel(field, drive, marks, self._num_sets, self._size)
+        return model, list(rest)
 
     def _pad(self, array: Array, axes: int = 1) -> Array:
         excess = self._padded - self._size

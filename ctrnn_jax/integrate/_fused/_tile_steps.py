@@ -1,6 +1,6 @@
 """One step of a method on tiles, a block of lanes of many neurons each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import diffrax
@@ -48,40 +48,58 @@ def first_carry(
     field = model.at(t)
     if moves and not isinstance(field, VoltageCTRNN):
         return None
-    return _kick_rate(field, model.sets[0], y)
+    return _kick_rate(field, model.members(0), y)
 
 
 class _Splitting:
     """A symmetric composition of flows, each of them exact."""
 
     def __init__(self, fractions: tuple[float, ...]):
-        starts = np.concatenate([[0.0], np.cumsum(fractions)[:-1]])
-        self._intervals = list(zip(starts.tolist(), fractions, strict=True))
+        self._fractions = fractions
+        self._starts = np.concatenate([[0.0], np.cumsum(fractions)[:-1]]).tolist()
 
     def __call__(
         self, model: TileModel, t: Array, h: Array, y: Array, inputs: None, carry: None
     ) -> tuple[Array, None, Any]:
-        for start, fraction in self._intervals:
-            y = _substep(model, t + start * h, fraction * h, y)
+        def substep(index: Array | int, y: Array) -> Array:
+            start = _choose(self._starts, index, h.dtype)
+            fraction = _choose(self._fractions, index, h.dtype)
+            return _substep(model, t + start * h, fraction * h, y)
+
+        y = _repeat(len(self._fractions), substep, y)
         return y, None, diffrax.RESULTS.successful
 
 
 def _substep(model: TileModel, t: Array, h: Array, y: Array) -> Array:
     field = model.at(t + 0.5 * h)
     force = outer_force(field, field.bias)
-    if not model.sets:
+    if not model.num_sets:
         y = _sweep(model, field, 0.5 * h, y, reverse=False)
         y = relax(field, h, y, force)
         return _sweep(model, field, 0.5 * h, y, reverse=True)
-    *inner, last = model.sets
-    for members in inner:
-        y = y + 0.5 * h * _kick_rate(field, members, y)
+    last = model.num_sets - 1
+
+    def kick(index: Array | int, y: Array) -> Array:
+        return y + 0.5 * h * _kick_rate(field, model.members(index), y)
+
+    y = _repeat(last, kick, y)
     y = relax(field, 0.5 * h, y, force)
-    y = y + h * _kick_rate(field, last, y)
+    y = y + h * _kick_rate(field, model.members(last), y)
     y = relax(field, 0.5 * h, y, force)
-    for members in reversed(inner):
-        y = y + 0.5 * h * _kick_rate(field, members, y)
-    return y
+    return _repeat(last, lambda count, y: kick(last - 1 - count, y), y)
+
+
+def _repeat(count: int, body: Callable[[Array | int, Array], Array], y: Array) -> Array:
+    """Apply `body` for every index, in a loop: written out, many compile for long."""
+    return body(0, y) if count == 1 else jax.lax.fori_loop(0, count, body, y)
+
+
+def _choose(values: Sequence[float], index: Array | int, dtype: Any) -> Array:
+    """Return one of a few numbers: kernels have no arrays of constants."""
+    chosen = jnp.asarray(values[0], dtype)
+    for place, value in enumerate(values[1:], start=1):
+        chosen = jnp.where(index == place, jnp.asarray(value, dtype), chosen)
+    return chosen
 
 
 def _leapfrog(
@@ -89,7 +107,7 @@ def _leapfrog(
 ) -> tuple[Array, Array | None, Any]:
     field = model.at(t + 0.5 * h)
     force = outer_force(field, field.bias)
-    first, second = model.sets
+    first, second = model.members(0), model.members(1)
     rate = _kick_rate(field, first, y) if carry is None else carry
     y = y + 0.5 * h * rate
     y = relax(field, 0.5 * h, y, force)
@@ -122,8 +140,8 @@ def _sweep(
     def kick(count: Array, y: Array) -> Array:
         i = size - 1 - count if reverse else count
         if isinstance(field, VoltageCTRNN):
-            return y + h * weight.column(i) * field.activation(row_of(y, i))
-        current = jnp.sum(weight.row(i) * y, axis=0, keepdims=True)
+            return y + h * weight.wire(i) * field.activation(row_of(y, i))
+        current = jnp.sum(weight.wire(i) * y, axis=0, keepdims=True)
         if field.bias is not None:
             current = current + row_of(_column(field.bias), i)
         active = jnp.broadcast_to(h * field.activation(current), y.shape)

@@ -1,7 +1,7 @@
 """One launch for a whole integration: lanes of many neurons, as tiles of a block."""
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -33,15 +33,18 @@ from ._tile_steps import first_carry, step_on_tiles
 
 #: The sides of a product on matrix units are at least this long.
 _SHORTEST_SIDE = 16
-#: By bytes of a number and neurons: lanes and warps of a block (fastest of several on
-#: an H200).
+#: By bytes of a number and rows of a tile: lanes and warps of a block where one W is
+#: multiplied (fastest of several on an H200).
 _BLOCKS = {
     4: {16: (64, 2), 32: (64, 4), 64: (32, 4), 128: (64, 8)},
     8: {16: (64, 4), 32: (64, 4), 64: (32, 4), 128: (16, 4)},
 }
+#: Elsewhere, bytes that a thread holds of a tile, and that a row of a block has at
+#: least. Blocks are of one warp: what sums over neurons, one after another, would wait
+#: for other warps each time. Compiled, where a Runge–Kutta step keeps six tiles, but
+#: not measured.
+_BYTES_A_THREAD, _BYTES_A_ROW = 64, 32
 MOST_IN_TILES = 128
-#: Lanes of a block if each has a weight of its own (not measured yet).
-_LANES_WITH_WEIGHTS = 32
 
 
 def run_in_tiles(
@@ -54,30 +57,15 @@ def run_in_tiles(
     _check(field, mask, run)
     size, dtype = start.shape[1], start.dtype
     padded = max(_SHORTEST_SIDE, 1 << (size - 1).bit_length())
-    block, num_warps = _BLOCKS[dtype.itemsize][padded]
-    layout = TileLayout(field, mask, run.inputs, padded, dtype)
-    if layout.has_own_matrix:
-        block = min(block, _LANES_WITH_WEIGHTS)
+    layout = TileLayout(field, mask, run, padded, dtype)
+    block, num_warps = _block_of(layout.multiplies_one, padded, dtype.itemsize)
     schedule = Schedule(run.plan)
     may_overflow = overflow_is_possible(field)
     step = step_on_tiles(run.solver, may_overflow)
-    reductions = OneLane.of(run.reductions, may_overflow)
-
-    # The reductions that `_check` lets through look at the state alone, not the model.
-    def init(y: Array) -> list[PyTree]:
-        if not reductions.reductions:
-            return []
-        one = partial(reductions.init, field)
-        return jax.vmap(one, in_axes=-1, out_axes=-1)(y)
-
-    def update(y: Array, index: Array, watched: list[PyTree]) -> list[PyTree]:
-        if not reductions.reductions:
-            return []
-        one = partial(reductions.update, field)
-        return jax.vmap(one, in_axes=(-1, None, -1), out_axes=-1)(y, index, watched)
+    watch = _Watch(OneLane.of(run.reductions, may_overflow), field)
 
     tile = jax.ShapeDtypeStruct((padded, block), dtype)
-    carries, carry_tree = jax.tree.flatten(jax.eval_shape(init, tile))
+    carries, carry_tree = jax.tree.flatten(jax.eval_shape(watch.init, tile))
 
     def kernel(interpreted: bool, counts_ref: Any, clock_ref: Any, *refs: Any) -> None:
         model, (y_ref, saved_ref, finite_ref, *carry_refs) = layout.read(
@@ -89,14 +77,14 @@ def run_in_tiles(
             y, carry, watched = state
             t = origin + index.astype(dtype) * h
             y, carry, _ = step(model, t, h, y, None, carry)
-            return y, carry, call_on_tiles(update, y, index + 1, watched)
+            return y, carry, call_on_tiles(watch.update, y, index + 1, watched)
 
         def save(slot: Array, index: Array, state: PyTree) -> None:
             saved_ref[slot, :, :] = state[0]
 
         y = y_ref[...]
         carry = first_carry(run.solver, model, origin, y, run.inputs is not None)
-        state = y, carry, call_on_tiles(init, y)
+        state = y, carry, call_on_tiles(watch.init, y)
         y, _, watched = schedule.run(counts_ref, body, save, state)
         finite_ref[0, :] = call_on_tiles(alive, y).astype(jnp.int32)
         for ref, value in zip(carry_refs, jax.tree.leaves(watched), strict=True):
@@ -123,7 +111,33 @@ def run_in_tiles(
     saved = jnp.moveaxis(saved[: run.plan.num_saves, :size], -1, 0)
     watched = jax.tree.unflatten(carry_tree, [leaf[:size].T for leaf in watched])
     count = jnp.asarray(run.plan.num_steps)
-    return saved, reductions.finish(watched, count, lanes=0), finite[0].astype(bool)
+    return saved, watch.one.finish(watched, count, lanes=0), finite[0].astype(bool)
+
+
+class _Watch(NamedTuple):
+    """The reductions of all lanes. Those that `_check` lets through ask no model."""
+
+    one: OneLane
+    field: AbstractField
+
+    def init(self, y: Array) -> list[PyTree]:
+        if not self.one.reductions:
+            return []
+        return jax.vmap(partial(self.one.init, self.field), -1, -1)(y)
+
+    def update(self, y: Array, index: Array, watched: list[PyTree]) -> list[PyTree]:
+        if not self.one.reductions:
+            return []
+        update = partial(self.one.update, self.field)
+        return jax.vmap(update, (-1, None, -1), -1)(y, index, watched)
+
+
+def _block_of(multiplies_one: bool, padded: int, itemsize: int) -> tuple[int, int]:
+    """Return lanes and warps of a block."""
+    if multiplies_one:
+        return _BLOCKS[itemsize][padded]
+    lanes = 32 * _BYTES_A_THREAD // (padded * itemsize)
+    return min(max(lanes, _BYTES_A_ROW // itemsize), 32), 1
 
 
 def _check(field: AbstractField, mask: PyTree, run: Run) -> None:
