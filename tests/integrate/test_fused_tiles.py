@@ -57,16 +57,16 @@ def _sparse(size, *, key):
     return cj.SparseSkew(size, 2 * size, key=key)
 
 
-@FORMS
 @pytest.mark.parametrize(
-    ("size", "order", "activation"),
+    ("form", "size", "order", "activation"),
     [
-        (9, 2, Erf()),
-        (20, 4, Tanh(scale=2.0)),
-        pytest.param(64, 2, HardTanh(), marks=pytest.mark.slow),
-        pytest.param(128, 2, Linear(), marks=pytest.mark.slow),
+        (cj.VoltageCTRNN, 9, 4, Erf()),
+        (cj.RateCTRNN, 9, 6, Erf()),
+        (cj.RateCTRNN, 20, 2, Tanh(scale=2.0)),
+        pytest.param(cj.VoltageCTRNN, 64, 2, HardTanh(), marks=pytest.mark.slow),
+        pytest.param(cj.RateCTRNN, 128, 2, Linear(), marks=pytest.mark.slow),
     ],
-    ids=str,
+    ids=["voltage-9", "rate-9", "rate-20", "voltage-64", "rate-128"],
 )
 def test_neurons_one_after_another_are_those_of_xla(
     form, size, order, activation, getkey
