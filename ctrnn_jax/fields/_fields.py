@@ -80,11 +80,7 @@ class AbstractField(eqx.Module):
             lanes = self.input_weight.shape[2]
             u = jnp.broadcast_to(u[:, None], (u.shape[0], lanes))
         total = contract(self.input_weight, u)
-        if self.bias is None:
-            return total
-        if self.bias.ndim > total.ndim:
-            return as_column(total, self.bias) + self.bias
-        return total + as_column(self.bias, total)
+        return add_bias(total, self.bias)
 
 
 class VoltageCTRNN(AbstractField):
@@ -170,6 +166,17 @@ class RateCTRNN(AbstractField):
             current = current + as_column(drive, y)
         out = self.activation(current)
         return out - as_row(self.leak, y) * y if self.has_leak else out
+
+
+def add_bias(
+    total: Float[Array, "n *batch"], bias: Float[Array, "n *lanes"] | None
+) -> Float[Array, "n *batch"]:
+    """Return Bu + b, where either may differ between lanes, which are last."""
+    if bias is None:
+        return total
+    if bias.ndim > total.ndim:
+        return as_column(total, bias) + bias
+    return total + as_column(bias, total)
 
 
 def as_column(

@@ -24,7 +24,14 @@ from ._clock import lay_grid
 from ._engine import Engine, check_engine, decline, wants_kernel
 from ._fixed_steps import has_fixed_step
 from ._lane_loop import Run
-from ._lanes import blank, finite_lanes, keep_finite, mark_lanes, replace_lanes
+from ._lanes import (
+    blank,
+    finite_lanes,
+    keep_finite,
+    mark_lanes,
+    one_lane,
+    replace_lanes,
+)
 from ._memory import check_fits
 from ._reductions import check_reductions, is_reduction
 from ._reversible import ReversibleAdjoint, choose_adjoint, counts_on_steps
@@ -107,7 +114,7 @@ def simulate_ensemble(
     check_reductions(reductions)
     batch = (*np.shape(y0), 0)[0]
     mask = mark_lanes(model, model_axes, batch)
-    single = _one_lane(model, mask)
+    single = one_lane(model, mask)
     state = check_state(y0, single, ndim=2)
     times = check_times(ts, state.dtype)
     if dt0 is not None:
@@ -218,11 +225,6 @@ def _solution(
         made_jump=None,
         event_mask=None,
     )
-
-
-def _one_lane(model: AbstractField, mask: PyTree) -> AbstractField:
-    """Return the model of the first lane, for checks of shape and structure."""
-    return jax.tree.map(lambda leaf, own: leaf[0] if own else leaf, model, mask)
 
 
 def _names(hindrances: dict[str, bool]) -> str:

@@ -41,6 +41,11 @@ def mark_lanes(model: AbstractField, axes: PyTree, batch: int) -> PyTree:
     return mask
 
 
+def one_lane(model: AbstractField, mask: PyTree) -> AbstractField:
+    """Return the model of the first lane, for checks of shape and structure."""
+    return jax.tree.map(lambda leaf, own: leaf[0] if own else leaf, model, mask)
+
+
 class WeightPerLane(AbstractWeight):
     """A matrix for each lane, stored `(batch, n, n)`: for those too large to unroll.
 

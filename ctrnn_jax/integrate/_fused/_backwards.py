@@ -13,8 +13,8 @@ from .._reversible_solve import STRETCH
 from .._substeps import add_compensated, add_trees, undo_beginning, undo_substep
 from ._launch import launch, warps_of
 from ._layout import Packed
-from ._motion_rows import Solve, read_motion, scalar
-from ._numbers import Numbers, known, numbers_of
+from ._motion_rows import Solve, read_motion
+from ._numbers import Numbers, known, numbers_of, scalar
 from ._refusal import NotFused
 from ._registers import block_of
 from ._rows import for_each, read_rows, write_rows

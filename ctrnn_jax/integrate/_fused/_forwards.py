@@ -11,7 +11,8 @@ from .._motion import Held, Motion
 from .._substeps import begin_run, make_substep
 from ._launch import launch, warps_of
 from ._layout import Packed
-from ._motion_rows import Solve, read_motion, scalar
+from ._motion_rows import Solve, read_motion
+from ._numbers import scalar
 from ._registers import block_of
 from ._rows import read_rows, write_rows
 from ._written_out import call_exactly

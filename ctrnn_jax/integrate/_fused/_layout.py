@@ -11,6 +11,7 @@ import numpy as np
 from ..._types import Array, PyTree
 from ...fields import AbstractField
 from ...matrices._base import DenseWeight
+from .._lanes import one_lane
 from ._numbers import numbers_of
 from ._refusal import NotFused
 
@@ -163,7 +164,7 @@ def check_inputs(field: AbstractField, mask: PyTree, inputs: PyTree) -> None:
     arrays = jax.tree.leaves(eqx.filter(inputs, eqx.is_array))
     if sum(leaf.size for leaf in arrays) > _MOST_OF_INPUTS:
         raise NotFused(f"its inputs hold more than {_MOST_OF_INPUTS} numbers")
-    one = jax.tree.map(lambda leaf, own: leaf[0] if own else leaf, field, mask)
+    one = one_lane(field, mask)
     t = jax.ShapeDtypeStruct((), one.weight.dtype)
     drive = jax.eval_shape(lambda t: one.drive(t, inputs), t)
     if len(drive.shape) > 1:

@@ -5,12 +5,11 @@ from typing import Any
 
 import equinox as eqx
 
-from ..._types import Array, PyTree
+from ..._types import PyTree
 from .._motion import Motion
 from .._scheme import Scheme
 from .._storage import FixedPoint
 from ._layout import Model, without_diagonal
-from ._numbers import Numbers, numbers_of
 
 
 class Solve(eqx.Module):
@@ -34,8 +33,3 @@ def read_motion(
     field = without_diagonal(model.field, motion.field)
     model = eqx.tree_at(lambda model: model.field, model, field)
     return model, others
-
-
-def scalar(value: Array) -> Numbers:
-    """Return a number that is the same in all lanes."""
-    return numbers_of([value], ())

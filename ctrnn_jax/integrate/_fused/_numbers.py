@@ -40,6 +40,11 @@ def numbers_of(values: Sequence, shape: tuple[int, ...]) -> Numbers:
     return out.reshape(shape)
 
 
+def scalar(value: Any) -> Numbers:
+    """Return a single number."""
+    return numbers_of([value], ())
+
+
 def alike(arrays: list[Array]) -> list[Array]:
     """Return numbers that are the same in all lanes beside ones that are not."""
     lanes = max((array.shape for array in arrays), key=len)

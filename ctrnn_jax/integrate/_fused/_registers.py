@@ -15,7 +15,7 @@ from .._lanes import lanes_first
 from .._reductions import OneLane
 from ._launch import launch, warps_of
 from ._layout import Model, Outputs, Packed, without_diagonal
-from ._numbers import Numbers, numbers_of
+from ._numbers import Numbers, numbers_of, scalar
 from ._schedule import Schedule
 from ._written_out import call
 
@@ -115,11 +115,11 @@ class _Clock(NamedTuple):
     def time(self, count: Any) -> Numbers:
         """Return the time after `count` steps, as a number."""
         origin, step = jnp.asarray(self.origin), jnp.asarray(self.step)
-        return numbers_of([origin + count.astype(step.dtype) * step], ())
+        return scalar(origin + count.astype(step.dtype) * step)
 
     @property
     def length(self) -> Numbers:
-        return numbers_of([self.step], ())
+        return scalar(self.step)
 
 
 class _Lane:
@@ -173,7 +173,7 @@ class _Lane:
 
         t = clock.time(index)
         y, carry = call(advance, model, t, clock.length, y, carry)
-        after = numbers_of([index + 1], ())
+        after = scalar(index + 1)
         return y, carry, call(self._update, model, y, after, watched)
 
     def save(self, model: PyTree, clock: _Clock, index: Array, y: Numbers) -> PyTree:

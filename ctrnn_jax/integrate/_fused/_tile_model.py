@@ -14,13 +14,14 @@ import numpy as np
 
 from ..._types import Array, Float, PyTree
 from ...fields import AbstractActivation, AbstractField, VoltageCTRNN
-from ...fields._fields import as_column
+from ...fields._fields import add_bias
 from ...fields._inputs import evaluate_inputs
 from ...matrices._base import AbstractWeight
 from .._lane_loop import Run
+from .._lanes import one_lane
 from .._splitting import CoordinateSplitting
 from ._layout import Model
-from ._numbers import numbers_of
+from ._numbers import scalar
 from ._on_tiles import call_on_tiles
 from ._written_out import call
 
@@ -63,7 +64,7 @@ class TileWeight(NamedTuple):
 
     def wire(self, i: Array) -> Array:
         """Return a column or row of W, `(n, 1)` or `(n, lanes)`."""
-        return _column(self.ref[i])
+        return column(self.ref[i])
 
 
 def row_of(tile: Array, i: Array) -> Float[Array, "1 lanes"]:
@@ -108,7 +109,7 @@ class TileModel(NamedTuple):
 
     def members(self, index: Array | int) -> Array:
         """Return the marks of an independent set, `(n, 1)` or `(n, lanes)`."""
-        return _column(self.marks[index])
+        return column(self.marks[index])
 
     def __call__(self, t: Array, y: Array, args: None = None) -> Array:
         """Return dy/dt."""
@@ -127,7 +128,7 @@ class TileLayout:
         dtype: np.dtype,
     ):
         inputs = run.inputs
-        one = jax.tree.map(lambda leaf, own: leaf[0] if own else leaf, field, mask)
+        one = one_lane(field, mask)
         self._size, self._padded, self._dtype = one.weight.size, padded, dtype
         parts = lambda field: (field.weight, field.input_weight)  # noqa: E731
         bare, bare_mask = (
@@ -136,12 +137,13 @@ class TileLayout:
         )
         arrays, self._static = eqx.partition(bare, eqx.is_array)
         own, shared = eqx.partition(arrays, bare_mask)
-        own, self._own_tree = jax.tree.flatten(own)
-        shared, self._shared_tree = jax.tree.flatten(shared)
-        self._is_scalar = [leaf.ndim == 0 for leaf in shared]
-        own = [jnp.moveaxis(leaf, 0, -1) for leaf in own]
-        own = [self._pad(leaf) if leaf.ndim > 1 else leaf[None] for leaf in own]
-        shared = [self._pad(leaf) if leaf.ndim else leaf[None] for leaf in shared]
+        own = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), own)
+        own = jax.tree.map(
+            lambda leaf: self._pad(leaf) if leaf.ndim > 1 else leaf[None], own
+        )
+        shared = jax.tree.map(
+            lambda leaf: self._pad(leaf) if leaf.ndim else leaf[None], shared
+        )
         is_own_matrix = any(jax.tree.leaves(mask.weight))
         matrix = _by_lane(lambda weight: weight.as_matrix(), field.weight, mask.weight)
         sets = one.weight.independent_sets or ()
@@ -157,58 +159,43 @@ class TileLayout:
         self.multiplies_one = not (sweeps or is_own_matrix)
         if isinstance(field, VoltageCTRNN) if sweeps else is_own_matrix:
             matrix = jnp.swapaxes(matrix, 0, 1)
-        matrix = self._pad(matrix, 2)
+        matrix = self._pad(matrix, (0, 1))
         if into is not None:
             into = self._pad(jnp.moveaxis(into, 0, -1) if is_own_into else into)
-        self._places = is_own_matrix, is_own_into, into is not None, is_own_sets
-        marks = []
-        if sets and is_own_sets:
-            marks = [_by_lane(_marks_of, field.weight, mask.weight)]
-        elif sets:
-            marks = [_marks_of(one.weight)]
-        marks = [jnp.moveaxis(self._pad(jnp.moveaxis(m, 1, 0)), 0, 1) for m in marks]
+        marks = None
+        if sets:
+            whose = (field.weight, mask.weight) if is_own_sets else (one.weight, None)
+            marks = self._pad(_by_lane(_marks_of, *whose), (1,))
+        parts = {"matrix": matrix, "into": into, "marks": marks}
+        are_own = {"matrix": is_own_matrix, "into": is_own_into, "marks": is_own_sets}
+        own_parts, shared_parts = eqx.partition(parts, are_own)
+        inputs = self._inputs.rows.shared.pack()
         #: Arrays that every block sees whole, and those of lanes, which are last.
-        self.everywhere = [
-            *([] if is_own_matrix else [matrix]),
-            *([] if is_own_into or into is None else [into]),
-            *([] if is_own_sets else marks),
-            *self._inputs.rows.shared.pack(),
-            *shared,
-        ]
-        self.lanes = [
-            *([matrix] if is_own_matrix else []),
-            *([into] if is_own_into else []),
-            *(marks if is_own_sets else []),
-            *own,
-        ]
+        self.everywhere, self._everywhere_tree = jax.tree.flatten(
+            (shared_parts, inputs, shared)
+        )
+        self.lanes, self._lanes_tree = jax.tree.flatten((own_parts, own))
 
     def read(
         self, refs: Sequence[Any], interpreted: bool
     ) -> tuple[TileModel, list[Any]]:
         """Return the model that the first references are to, and the others."""
-        rest = iter(refs)
-        own_matrix, own_into, has_into, own_sets = self._places
-        matrix = None if own_matrix else next(rest)
-        into = None if own_into or not has_into else next(rest)
-        marks: Any = next(rest) if self._num_sets and not own_sets else None
-        inputs, rest = self._inputs.read(list(rest))
-        count = len(self._is_scalar)
-        shared = [
-            ref[0] if scalar else ref[...]
-            for ref, scalar in zip(rest[:count], self._is_scalar, strict=True)
-        ]
-        rest = iter(rest[count:])
-        matrix = next(rest) if own_matrix else matrix
-        into = next(rest) if own_into else into
-        marks = next(rest) if own_sets else marks
-        own = [next(rest) for _ in range(self._own_tree.num_leaves)]
-        own = [ref[0, :] if ref.shape[0] == 1 else ref[...] for ref in own]
-        field = eqx.combine(
-            jax.tree.unflatten(self._shared_tree, shared),
-            jax.tree.unflatten(self._own_tree, own),
-            self._static,
+        split = len(self.everywhere)
+        stop = split + len(self.lanes)
+        shared_parts, inputs, shared = jax.tree.unflatten(
+            self._everywhere_tree, refs[:split]
         )
-        weight = TileWeight.of(matrix, self._size, interpreted)
+        own_parts, own = jax.tree.unflatten(self._lanes_tree, refs[split:stop])
+        parts: dict[str, Any] = eqx.combine(shared_parts, own_parts)
+        inputs = self._inputs.read(inputs)
+        shared = jax.tree.map(
+            lambda ref: ref[0] if ref.shape == (1,) else ref[...], shared
+        )
+        own = jax.tree.map(
+            lambda ref: ref[0, :] if ref.shape[0] == 1 else ref[...], own
+        )
+        field = eqx.combine(shared, own, self._static)
+        weight = TileWeight.of(parts["matrix"], self._size, interpreted)
         field = eqx.tree_at(
             lambda field: (field.weight, field.activation),
             field,
@@ -220,19 +207,15 @@ class TileLayout:
         def drive(t: Array) -> Array | None:
             if inputs is None:
                 return bias
-            total = _send(into, inputs(t))
-            if bias is None:
-                return total
-            if bias.ndim > total.ndim:
-                return as_column(total, bias) + bias
-            return total + as_column(bias, total)
+            return add_bias(_send(parts["into"], inputs(t)), bias)
 
+        marks = parts["marks"]
         model = TileModel(field, drive, marks, self._num_sets, self._size)
-        return model, list(rest)
+        return model, list(refs[stop:])
 
-    def _pad(self, array: Array, axes: int = 1) -> Array:
+    def _pad(self, array: Array, axes: tuple[int, ...] = (0,)) -> Array:
         excess = self._padded - self._size
-        widths = [(0, excess if axis < axes else 0) for axis in range(array.ndim)]
+        widths = [(0, excess if axis in axes else 0) for axis in range(array.ndim)]
         return jnp.pad(array, widths)
 
 
@@ -245,20 +228,18 @@ class _InputLayout:
         self._dtype = dtype
         self._is_none = inputs is None
 
-    def read(
-        self, refs: list[Any]
-    ) -> tuple[Callable[[Array], list[Array]] | None, list[Any]]:
-        """Return u(t) as a list of numbers, and the references that are left."""
-        arrays, others = self.rows.read(refs)
+    def read(self, refs: list[Any]) -> Callable[[Array], list[Array]] | None:
+        """Return u(t) as a list of numbers; `None` without inputs."""
+        arrays, _ = self.rows.read(refs)
 
         def evaluate(arrays: PyTree, t: Array) -> Array:
             return evaluate_inputs(eqx.combine(arrays, self._static), t, self._dtype)
 
         def inputs(t: Array) -> list[Array]:
-            u = call(evaluate, arrays, numbers_of([t], ()))
+            u = call(evaluate, arrays, scalar(t))
             return [jnp.asarray(number, self._dtype) for number in u]
 
-        return None if self._is_none else inputs, others
+        return None if self._is_none else inputs
 
 
 def _send(into: Any, u: list[Array]) -> Array:
@@ -291,7 +272,8 @@ def _marks_of(weight: AbstractWeight) -> Float[Array, "sets n"]:
     return jnp.stack([nobody.at[members].set(1) for members in sets])
 
 
-def _column(values: Array) -> Array:
+def column(values: Array) -> Array:
+    """Return one number a neuron beside lanes, `(n, 1)`; one a lane too as it is."""
     return values[:, None] if values.ndim == 1 else values
 
 

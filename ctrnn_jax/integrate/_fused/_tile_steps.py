@@ -15,7 +15,7 @@ from .._fixed_steps import alive, fixed_step, guarded
 from .._splitting import CoordinateSplitting, Leapfrog, outer_force
 from ._on_tiles import call_on_tiles
 from ._refusal import NotFused
-from ._tile_model import TileModel, TileWeight, row_of
+from ._tile_model import TileModel, TileWeight, column, row_of
 
 #: (model, t, h, y, None, carry) -> (y, carry, result)
 Step = Callable[[TileModel, Array, Array, Array, None, Any], tuple[Array, Any, Any]]
@@ -26,14 +26,17 @@ def step_on_tiles(solver: diffrax.AbstractSolver, may_overflow: bool) -> Step:
 
     **Raises:** `NotFused` for one that tiles do not cover.
     """
-    if isinstance(solver, Leapfrog):
+    # A subclass of ours may step otherwise.
+    if type(solver) is Leapfrog:
         step = _leapfrog
-    elif isinstance(solver, CoordinateSplitting):
+    elif type(solver) is CoordinateSplitting:
         step = _Splitting(solver.fractions)
     elif isinstance(solver, diffrax.Euler | diffrax.AbstractERK):
         step = fixed_step(solver)
     else:
-        raise NotFused(f"{type(solver).__name__} has no step on many neurons")
+        raise NotFused(
+            f"{type(solver).__name__} is a solver of your own, of many neurons"
+        )
     if may_overflow:
         step = guarded(step, lambda y: call_on_tiles(alive, y)[None])
     return step
@@ -124,7 +127,7 @@ def _kick_rate(field: AbstractField, members: Array, y: Array) -> Array:
         return field.weight.mv(members * field.activation(y))
     current = field.weight.mv(y)
     if field.bias is not None:
-        current = current + _column(field.bias)
+        current = current + column(field.bias)
     return members * field.activation(current)
 
 
@@ -143,12 +146,8 @@ def _sweep(
             return y + h * weight.wire(i) * field.activation(row_of(y, i))
         current = jnp.sum(weight.wire(i) * y, axis=0, keepdims=True)
         if field.bias is not None:
-            current = current + row_of(_column(field.bias), i)
+            current = current + row_of(column(field.bias), i)
         active = jnp.broadcast_to(h * field.activation(current), y.shape)
         return jnp.where(index == i, y + active, y)
 
     return jax.lax.fori_loop(0, size, kick, y)
-
-
-def _column(bias: Array) -> Array:
-    return bias[:, None] if bias.ndim == 1 else bias

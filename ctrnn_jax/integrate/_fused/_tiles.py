@@ -10,9 +10,9 @@ import numpy as np
 
 from ..._types import Array, Bool, Float, PyTree
 from ...fields import AbstractField, RateCTRNN, VoltageCTRNN
-from .._base import AbstractFieldSolver
 from .._fixed_steps import alive, overflow_is_possible
 from .._lane_loop import Run
+from .._lanes import one_lane
 from .._reductions import (
     Every,
     MaxChange,
@@ -23,7 +23,6 @@ from .._reductions import (
     Variance,
     is_reduction,
 )
-from .._splitting import CoordinateSplitting, Leapfrog
 from ._launch import launch
 from ._on_tiles import call_on_tiles
 from ._refusal import NotFused
@@ -144,13 +143,7 @@ def _check(field: AbstractField, mask: PyTree, run: Run) -> None:
     """Refuse what would need a lane's neurons one by one, or their true number."""
     if type(field) not in (VoltageCTRNN, RateCTRNN):
         raise NotFused(f"{type(field).__name__} is a field of your own")
-    solver = type(run.solver)
-    if issubclass(solver, AbstractFieldSolver) and solver not in (
-        CoordinateSplitting,
-        Leapfrog,
-    ):
-        raise NotFused(f"{solver.__name__} is a solver of your own, of many neurons")
-    one = jax.tree.map(lambda leaf, own: leaf[0] if own else leaf, field, mask)
+    one = one_lane(field, mask)
     if any(map(jnp.ndim, jax.tree.leaves(eqx.filter(one.activation, eqx.is_array)))):
         raise NotFused("its activation holds more than scalars, of many neurons")
     if run.plan.fn is not None:
