@@ -170,7 +170,7 @@ class RateCTRNN(AbstractField):
 
 def add_bias(
     total: Float[Array, "n *batch"], bias: Float[Array, "n *lanes"] | None
-) -> Float[Array, "n *batch"]:
+) -> Float[Array, "n *both"]:
     """Return Bu + b, where either may differ between lanes, which are last."""
     if bias is None:
         return total
