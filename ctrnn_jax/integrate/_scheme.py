@@ -1,14 +1,17 @@
 """A splitting solver written out as flows that can each be undone."""
 
+from collections.abc import Sequence
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array
+from .._types import Array, DTypeLike
 from ..fields import RateCTRNN
 from ._motion import AbstractFlow, Kick, Motion, Relaxation
 from ._rate_sweep import RateSweep
 from ._splitting import CoordinateSplitting, Leapfrog
+from ._storage import Gauge
 from ._voltage_sweep import VoltageSweep
 
 
@@ -43,7 +46,7 @@ class Scheme(eqx.Module):
         if substeps == 1:
             return index.astype(dtype)
         starts = np.concatenate([[0.0], np.cumsum(self.fractions)[:-1]])
-        part = jnp.asarray(starts, dtype)[index % substeps]
+        part = self._pick(starts, index % substeps, dtype)
         return (index // substeps).astype(dtype) + part
 
     def opening(self, motion: Motion, index: Array) -> list[AbstractFlow]:
@@ -51,7 +54,7 @@ class Scheme(eqx.Module):
         if not self._merges(motion):
             return []
         half = 0.5 * self._length(index, motion)
-        return [Kick(0, half, None, motion.gauge(self.count(index, motion)))]
+        return [self._kick(0, half, None, motion.gauge(self.count(index, motion)))]
 
     def middle(self, motion: Motion, index: Array) -> Array:
         """Return how many steps lie before the middle of substep `index`."""
@@ -67,40 +70,61 @@ class Scheme(eqx.Module):
         rest = Relaxation.is_rest(motion, drive)
         sets = motion.field.weight.independent_sets
         if sets is None:
-            sweep = VoltageSweep
-            if isinstance(motion.field, RateCTRNN):
-                sweep = RateSweep
             return [
-                sweep(half, start, self.block_size, False),
-                *([] if rest else [Relaxation(length, start, end)]),
-                sweep(half, end, self.block_size, True),
+                self._sweep(motion, half, start, False),
+                *([] if rest else [self._relaxation(length, start, end)]),
+                self._sweep(motion, half, end, True),
             ]
         middle = motion.gauge(self.middle(motion, index))
         inner = range(1, len(sets) - 1)
-        before = [] if rest else [Relaxation(half, start, middle)]
-        after = [] if rest else [Relaxation(half, middle, end)]
+        before = [] if rest else [self._relaxation(half, start, middle)]
+        after = [] if rest else [self._relaxation(half, middle, end)]
         flows = [
-            *(Kick(i, half, None, start) for i in inner),
+            *(self._kick(i, half, None, start) for i in inner),
             *before,
-            Kick(len(sets) - 1, length, None, middle),
+            self._kick(len(sets) - 1, length, None, middle),
             *after,
-            *(Kick(i, half, None, end) for i in reversed(inner)),
+            *(self._kick(i, half, None, end) for i in reversed(inner)),
         ]
         if not self._merges(motion):
-            return [Kick(0, half, None, start), *flows, Kick(0, half, None, end)]
+            return [
+                self._kick(0, half, None, start),
+                *flows,
+                self._kick(0, half, None, end),
+            ]
         following = ~last
         if len(self.fractions) > 1:
             other = 0.5 * self._length(index + 1, motion)
             following = jnp.where(last, jnp.zeros_like(other), other)
-        return [*flows, Kick(0, half, following, end)]
+        return [*flows, self._kick(0, half, following, end)]
 
     def _length(self, index: Array, motion: Motion) -> Array:
-        dtype = motion.step.dtype
-        fractions = jnp.asarray(self.fractions, dtype)
-        return (
-            fractions[0] if len(fractions) == 1 else fractions[index % len(fractions)]
-        )
+        dtype, substeps = motion.step.dtype, len(self.fractions)
+        if substeps == 1:
+            return jnp.asarray(self.fractions[0], dtype)
+        return self._pick(self.fractions, index % substeps, dtype)
 
     def _merges(self, motion: Motion) -> bool:
         moving = isinstance(motion.field, RateCTRNN) and motion.inputs is not None
         return motion.field.weight.independent_sets is not None and not moving
+
+    # What flows are made of, which is another thing where arrays cannot be sliced.
+
+    def _pick(self, values: Sequence[float], index: Array, dtype: DTypeLike) -> Array:
+        return jnp.asarray(values, dtype)[index]
+
+    def _kick(
+        self, index: int, length: Array, following: Array | None, gauge: Gauge | None
+    ) -> AbstractFlow:
+        return Kick(index, length, following, gauge)
+
+    def _relaxation(
+        self, length: Array, before: Gauge | None, after: Gauge | None
+    ) -> AbstractFlow:
+        return Relaxation(length, before, after)
+
+    def _sweep(
+        self, motion: Motion, length: Array, gauge: Gauge | None, backward: bool
+    ) -> AbstractFlow:
+        sweep = RateSweep if isinstance(motion.field, RateCTRNN) else VoltageSweep
+        return sweep(length, gauge, self.block_size, backward)

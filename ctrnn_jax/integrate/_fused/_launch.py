@@ -25,6 +25,7 @@ def launch(
     outputs: Sequence[tuple[tuple[int, ...], Any]],
     block: int,
     num_warps: int,
+    of_blocks: Sequence[tuple[tuple[int, ...], Any]] = (),
 ) -> list[Array]:
     """Call `kernel` with references to its arrays, a block of lanes at a time.
 
@@ -36,16 +37,22 @@ def launch(
     - `outputs`: shape without lanes, and dtype, of arrays to write.
     - `block`: lanes of a block, a power of two; the last block is filled up with
       copies of the last lane.
+    - `of_blocks`: the same as `outputs`, of arrays that a block has one of.
 
-    **Returns:** the outputs, lanes last.
+    **Returns:** the outputs, lanes last; then those of blocks, which lead with them.
     """
     batch = lanes[-1].shape[-1]
     excess = -batch % block
+    blocks = (batch + excess) // block
     padded = [_pad_lanes(array, excess) for array in lanes]
 
     def of_lanes(shape: tuple[int, ...]) -> pl.BlockSpec:
         zeros = (0,) * len(shape)
         return pl.BlockSpec((*shape, block), lambda i: (*zeros, i))
+
+    def of_block(shape: tuple[int, ...]) -> pl.BlockSpec:
+        zeros = (0,) * len(shape)
+        return pl.BlockSpec((1, *shape), lambda i: (i, *zeros))
 
     def whole(array: Array) -> pl.BlockSpec:
         zeros = (0,) * array.ndim
@@ -55,15 +62,24 @@ def launch(
         return pl.pallas_call(
             partial(kernel, interpret),
             name=name,
-            grid=((batch + excess) // block,),
+            grid=(blocks,),
             in_specs=[
                 *map(whole, everywhere),
                 *(of_lanes(array.shape[:-1]) for array in padded),
             ],
-            out_specs=[of_lanes(shape) for shape, _ in outputs],
+            out_specs=[
+                *(of_lanes(shape) for shape, _ in outputs),
+                *(of_block(shape) for shape, _ in of_blocks),
+            ],
             out_shape=[
-                jax.ShapeDtypeStruct((*shape, batch + excess), dtype)
-                for shape, dtype in outputs
+                *(
+                    jax.ShapeDtypeStruct((*shape, batch + excess), dtype)
+                    for shape, dtype in outputs
+                ),
+                *(
+                    jax.ShapeDtypeStruct((blocks, *shape), dtype)
+                    for shape, dtype in of_blocks
+                ),
             ],
             compiler_params=triton.CompilerParams(num_warps=num_warps, num_stages=1),
             interpret=interpret,
@@ -78,7 +94,8 @@ def launch(
             cuda=lambda *arrays: start(*arrays, interpret=False),
             default=lambda *arrays: start(*arrays, interpret=True),
         )
-    return [array[..., :batch] if excess else array for array in results]
+    of_lane, rest = results[: len(outputs)], results[len(outputs) :]
+    return [*(array[..., :batch] if excess else array for array in of_lane), *rest]
 
 
 def on_nvidia() -> bool:

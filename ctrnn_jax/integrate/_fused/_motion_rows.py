@@ -1,7 +1,7 @@
 """A motion and its lanes as the numbers of a kernel."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import equinox as eqx
 
@@ -12,12 +12,20 @@ from .._storage import FixedPoint
 from ._layout import Model, without_diagonal
 
 
+class Kernels(NamedTuple):
+    """The launch that makes a solve, and the one that undoes it."""
+
+    make: Callable[..., tuple]
+    undo: Callable[..., tuple]
+
+
 class Solve(eqx.Module):
     """What a solve is made by, apart from what it is differentiated in."""
 
     marks: PyTree
     scheme: Scheme
     storage: FixedPoint
+    kernels: Kernels = eqx.field(static=True)
 
     def rows(self, motion: Motion, lanes: int) -> tuple[Model, PyTree]:
         """Return the arrays of a motion, for a kernel to read, and the rest of it."""

@@ -13,6 +13,11 @@ from ._refusal import NotFused
 _CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 
 
+#: What adds products up, or keeps them from what is around: a product is rounded before
+#: it, where a compiler might or might not fuse it with a sum.
+FENCED = frozenset(("optimization_barrier", "reduce_sum", "round", "scatter-add"))
+
+
 class Replay(NamedTuple):
     """What a kernel has in place of arrays, and what primitives do to it.
 

@@ -1,7 +1,7 @@
 """A reversible solve in one launch, and one more that undoes it for the gradient.
 
-As in `_registers` a lane stays in the registers of a thread. The two kernels must round
-alike, bit for bit: see `is_exact` of `_replay`.
+Few neurons stay in the registers of a thread, as in `_registers`, and more are tiles of
+a block. The two kernels must round alike, bit for bit: see `is_exact` of `_replay`.
 """
 
 import equinox as eqx
@@ -21,9 +21,12 @@ from .._storage import AbstractStorage, FixedPoint
 from ._backwards import Undoing, undo
 from ._forwards import make
 from ._layout import check_inputs
-from ._motion_rows import Solve
+from ._motion_rows import Kernels, Solve
 from ._refusal import NotFused
 from ._registers import MOST_IN_REGISTERS
+from ._tile_model import WholeWeight
+from ._tile_reversible import make_on_tiles, undo_on_tiles
+from ._tiles import MOST_IN_TILES, check_on_tiles
 
 
 def solve_in_kernel(
@@ -44,36 +47,73 @@ def solve_in_kernel(
     **Raises:** `NotFused` for what cannot be made or undone number by number.
     """
     lanes, size = start.shape
-    if lanes == 0 or not 0 < size <= MOST_IN_REGISTERS:
+    if lanes == 0 or not 0 < size <= MOST_IN_TILES:
         raise NotFused(
-            f"a kernel undoes 1 to {MOST_IN_REGISTERS} neurons, and there are {size}"
+            f"a kernel undoes 1 to {MOST_IN_TILES} neurons, and there are {size}"
         )
     if not isinstance(storage, FixedPoint):
         raise NotFused("ReversibleAdjoint(mode='float') does not keep its bits")
     check_inputs(field, mask, inputs)
+    prepare = _in_registers if size <= MOST_IN_REGISTERS else _in_tiles
+    field, mask, scheme, kernels = prepare(field, mask, Scheme.of(solver), inputs)
+    inputs = as_module(inputs, origin)
+    motion = Motion(field, inputs, origin, jnp.asarray(step))
+    marks = jax.tree.map(lambda _: False, motion)
+    marks = eqx.tree_at(lambda marks: marks.field, marks, mask)
+    bounds = (counts * len(scheme.fractions)).astype(jnp.int32)
+    solve = Solve(marks, scheme, storage, kernels)
+    if kernels is _REGISTERS:
+        # What cannot be undone is to be refused before a gradient is asked for.
+        everything = jax.tree.map(eqx.is_inexact_array, motion)
+        Undoing(motion, solve, everything, (lanes, size)).check()
+    return _solve((motion, start), solve, bounds)
+
+
+def _in_registers(
+    field: AbstractField, mask: PyTree, scheme: Scheme, inputs: PyTree
+) -> tuple[AbstractField, PyTree, Scheme, Kernels]:
     built = lanes_first(field, mask)
-    scheme = Scheme.of(solver)
     if built.field.weight.independent_sets is None:
         if not isinstance(built.field.weight, DenseWeight):
             raise NotFused(f"{type(field.weight).__name__} is not held as a matrix")
-        scheme = Scheme(scheme.fractions, size)
-    inputs = as_module(inputs, origin)
-    motion = Motion(built.field, inputs, origin, jnp.asarray(step))
-    marks = jax.tree.map(lambda _: False, motion)
-    marks = eqx.tree_at(lambda marks: marks.field, marks, built.mask)
-    bounds = (counts * len(scheme.fractions)).astype(jnp.int32)
-    solve = Solve(marks, scheme, storage)
-    # What cannot be undone is to be refused before a gradient is asked for.
-    everything = jax.tree.map(eqx.is_inexact_array, motion)
-    Undoing(motion, solve, everything, (lanes, size)).check()
-    return _solve((motion, start), solve, bounds)
+        scheme = Scheme(scheme.fractions, field.weight.size)
+    return built.field, built.mask, scheme, _REGISTERS
+
+
+def _in_tiles(
+    field: AbstractField, mask: PyTree, scheme: Scheme, inputs: PyTree
+) -> tuple[AbstractField, PyTree, Scheme, Kernels]:
+    check_on_tiles(field, mask)
+    if inputs is not None:
+        raise NotFused("there are inputs, of many neurons")
+    if any(jax.tree.leaves(mask.weight)):
+        raise NotFused("each lane has its own weight, of many neurons")
+    weight = WholeWeight.of(field.weight)
+    if weight.sets is not None and len(weight.sets) > _MOST_SETS:
+        raise NotFused(
+            f"its graph has {len(weight.sets)} independent sets, more than {_MOST_SETS}"
+        )
+    parts = lambda field: (field.weight, field.input_weight)  # noqa: E731
+    marks = jax.tree.map(lambda _: False, weight)
+    field, mask = (
+        eqx.tree_at(parts, tree, (part, None), is_leaf=lambda leaf: leaf is None)
+        for tree, part in ((field, weight), (mask, marks))
+    )
+    return field, mask, scheme, _TILES
+
+
+_REGISTERS = Kernels(make, undo)
+_TILES = Kernels(make_on_tiles, undo_on_tiles)
+
+#: A kick by a set is a product of its own, and written out: they compile for long.
+_MOST_SETS = 4
 
 
 @eqx.filter_custom_vjp
 def _solve(
     arguments: tuple[Motion, Array], solve: Solve, bounds: Int[Array, " time"]
 ) -> tuple[Array, Array]:
-    saved, spilt, _ = make(*arguments, bounds, solve=solve)
+    saved, spilt, _ = solve.kernels.make(*arguments, bounds, solve=solve)
     return saved, spilt
 
 
@@ -84,7 +124,7 @@ def _solve_forward(
     solve: Solve,
     bounds: Int[Array, " time"],
 ) -> tuple[tuple[Array, Array], Array]:
-    saved, spilt, value = make(*arguments, bounds, solve=solve)
+    saved, spilt, value = solve.kernels.make(*arguments, bounds, solve=solve)
     return (saved, spilt), value
 
 
@@ -102,7 +142,7 @@ def _solve_backward(
     if saved is None:
         own = eqx.filter(motion, perturbed[0])
         return jax.tree.map(jnp.zeros_like, own), jnp.zeros_like(start)
-    own, cotangent, value = undo(
+    own, cotangent, value = solve.kernels.undo(
         motion, bounds, value, saved, solve=solve, perturbed=perturbed[0]
     )
     cotangent = check_return(cotangent.T, value, start.T, solve.storage)

@@ -12,18 +12,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..._types import Array, Float, PyTree
+from ..._types import Array, Float, Int, PyTree, State
 from ...fields import AbstractActivation, AbstractField, VoltageCTRNN
 from ...fields._fields import add_bias
 from ...fields._inputs import evaluate_inputs
-from ...matrices._base import AbstractWeight
-from .._lane_loop import Run
+from ...matrices._base import AbstractWeight, contract
 from .._lanes import one_lane
-from .._splitting import CoordinateSplitting
 from ._layout import Model
 from ._numbers import scalar
 from ._on_tiles import call_on_tiles
 from ._written_out import call
+
+#: Matrices of so many rows are multiplied without matrix units.
+_SMALLEST_SPLIT = 16
 
 
 class TileWeight(NamedTuple):
@@ -56,22 +57,70 @@ class TileWeight(NamedTuple):
                 return total + self.wire(j) * row_of(x, j)
 
             return jax.lax.fori_loop(0, self.num_neurons, add, jnp.zeros_like(x))
+        return self.product(self.whole, x)
+
+    def mv_transposed(self, x: Float[Array, "n lanes"]) -> Float[Array, "n lanes"]:
+        """Return Wᵀx, of one W for all lanes."""
+        assert self.whole is not None
+        return self.product(self.whole, x, (0, 0))
+
+    def product(
+        self, left: Array, right: Array, axes: tuple[int, int] = (1, 0)
+    ) -> Float[Array, "rows columns"]:
+        """Return a product of matrices, summed over one axis of each."""
         split = jax.lax.DotAlgorithmPreset.TF32_TF32_F32_X3
-        plain = self.interpreted or len(x) <= 16 or x.dtype != jnp.float32
+        plain = self.interpreted or len(left) <= _SMALLEST_SPLIT
+        plain = plain or left.dtype != jnp.float32
         precision = jax.lax.Precision.HIGHEST if plain else split
-        sums = (((1,), (0,)), ((), ()))
-        return jax.lax.dot_general(self.whole, x, sums, precision=precision)
+        sums = (((axes[0],), (axes[1],)), ((), ()))
+        return jax.lax.dot_general(left, right, sums, precision=precision)
 
     def wire(self, i: Array) -> Array:
         """Return a column or row of W, `(n, 1)` or `(n, lanes)`."""
         return column(self.ref[i])
 
 
+class WholeWeight(AbstractWeight):
+    """A weight with its matrix built and the members of its sets as numbers."""
+
+    matrix: Float[Array, "n n"]
+    sets: tuple[Int[Array, " members"], ...] | None
+    is_skew: bool = eqx.field(static=True)
+    has_zero_diagonal: bool = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, weight: AbstractWeight) -> "WholeWeight":
+        """Build a weight."""
+        sets = weight.independent_sets
+        if sets is not None:
+            everyone = jnp.arange(weight.size, dtype=np.int32)
+            sets = tuple(everyone[members] for members in sets)
+        return cls(weight.as_matrix(), sets, weight.is_skew, weight.has_zero_diagonal)
+
+    @property
+    def size(self) -> int:
+        return self.matrix.shape[0]
+
+    @property
+    def independent_sets(self) -> tuple[Array, ...] | None:
+        return self.sets
+
+    def as_matrix(self) -> Float[Array, "n n"]:
+        return self.matrix
+
+    def mv(self, x: State) -> State:
+        self._check_operand(x)
+        return contract(self.matrix, x)
+
+    def materialise(self) -> "WholeWeight":
+        return self
+
+
 def row_of(tile: Array, i: Array) -> Float[Array, "1 lanes"]:
     """Return row i of a tile. A kernel cannot take it apart, but it can add up."""
     index = jax.lax.broadcasted_iota(np.int32, tile.shape, 0)
     mine = jnp.where(index == i, tile, jnp.zeros_like(tile))
-    return jnp.sum(mine, axis=0, keepdims=True)
+    return jnp.sum(mine, axis=0, keepdims=True, dtype=tile.dtype)
 
 
 class _Replayed(eqx.Module):
@@ -117,17 +166,21 @@ class TileModel(NamedTuple):
 
 
 class TileLayout:
-    """The arrays of a model laid out for `TileModel`, and how a kernel finds them."""
+    """The arrays of a model laid out for `TileModel`, and how a kernel finds them.
+
+    `splits`: whether its solver kicks neuron by neuron where W has no sets.
+    """
 
     def __init__(
         self,
         field: AbstractField,
         mask: PyTree,
-        run: Run,
+        inputs: PyTree,
         padded: int,
         dtype: np.dtype,
+        *,
+        splits: bool,
     ):
-        inputs = run.inputs
         one = one_lane(field, mask)
         self._size, self._padded, self._dtype = one.weight.size, padded, dtype
         parts = lambda field: (field.weight, field.input_weight)  # noqa: E731
@@ -154,7 +207,7 @@ class TileLayout:
         into, is_own_into = field.input_weight, bool(mask.input_weight)
         if inputs is None or into is None:
             into, is_own_into = None, False
-        sweeps = isinstance(run.solver, CoordinateSplitting) and not sets
+        sweeps = splits and not sets
         #: Whether W is multiplied, and is one for all lanes.
         self.multiplies_one = not (sweeps or is_own_matrix)
         if isinstance(field, VoltageCTRNN) if sweeps else is_own_matrix:

@@ -23,6 +23,7 @@ from .._reductions import (
     Variance,
     is_reduction,
 )
+from .._splitting import CoordinateSplitting
 from ._launch import launch
 from ._on_tiles import call_on_tiles
 from ._refusal import NotFused
@@ -55,9 +56,10 @@ def run_in_tiles(
     """
     _check(field, mask, run)
     size, dtype = start.shape[1], start.dtype
-    padded = max(_SHORTEST_SIDE, 1 << (size - 1).bit_length())
-    layout = TileLayout(field, mask, run, padded, dtype)
-    block, num_warps = _block_of(layout.multiplies_one, padded, dtype.itemsize)
+    padded = padded_size(size)
+    splits = isinstance(run.solver, CoordinateSplitting)
+    layout = TileLayout(field, mask, run.inputs, padded, dtype, splits=splits)
+    block, num_warps = block_of(layout.multiplies_one, padded, dtype.itemsize)
     schedule = Schedule(run.plan)
     may_overflow = overflow_is_possible(field)
     step = step_on_tiles(run.solver, may_overflow)
@@ -131,7 +133,12 @@ class _Watch(NamedTuple):
         return jax.vmap(update, (-1, None, -1), -1)(y, index, watched)
 
 
-def _block_of(multiplies_one: bool, padded: int, itemsize: int) -> tuple[int, int]:
+def padded_size(size: int) -> int:
+    """Return how many rows the tiles of so many neurons have."""
+    return max(_SHORTEST_SIDE, 1 << (size - 1).bit_length())
+
+
+def block_of(multiplies_one: bool, padded: int, itemsize: int) -> tuple[int, int]:
     """Return lanes and warps of a block."""
     if multiplies_one:
         return _BLOCKS[itemsize][padded]
@@ -139,13 +146,18 @@ def _block_of(multiplies_one: bool, padded: int, itemsize: int) -> tuple[int, in
     return min(max(lanes, _BYTES_A_ROW // itemsize), 32), 1
 
 
-def _check(field: AbstractField, mask: PyTree, run: Run) -> None:
-    """Refuse what would need a lane's neurons one by one, or their true number."""
+def check_on_tiles(field: AbstractField, mask: PyTree) -> None:
+    """Refuse a field that is not known to act on many neurons at once."""
     if type(field) not in (VoltageCTRNN, RateCTRNN):
         raise NotFused(f"{type(field).__name__} is a field of your own")
     one = one_lane(field, mask)
     if any(map(jnp.ndim, jax.tree.leaves(eqx.filter(one.activation, eqx.is_array)))):
         raise NotFused("its activation holds more than scalars, of many neurons")
+
+
+def _check(field: AbstractField, mask: PyTree, run: Run) -> None:
+    """Refuse what would need a lane's neurons one by one, or their true number."""
+    check_on_tiles(field, mask)
     if run.plan.fn is not None:
         raise NotFused("a function of the state is saved, of many neurons")
     for reduction in jax.tree.leaves(run.reductions, is_leaf=is_reduction):

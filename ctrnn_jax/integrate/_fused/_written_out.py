@@ -29,7 +29,7 @@ from ._numbers import (
     numbers_of,
 )
 from ._refusal import NotFused
-from ._replay import Replay
+from ._replay import FENCED, Replay
 
 #: A loop inside a step is written out up to this length.
 _LONGEST_LOOP = 16
@@ -39,7 +39,7 @@ def _apply(
     replay: Replay, equation: Any, operands: list[Numbers]
 ) -> list[Numbers] | None:
     name, params = equation.primitive.name, equation.params
-    if replay.is_exact and name in _FENCED:
+    if replay.is_exact and name in FENCED:
         operands = [_fence(operand) for operand in operands]
     if name in ELEMENTWISE or name in FORMULAS:
         result = _elementwise(equation, operands)
@@ -58,11 +58,6 @@ def _apply(
         return [_reduce(_REDUCTIONS[name], operands[0], params["axes"])]
     rule = _RULES.get(name)
     return None if rule is None else rule(replay, equation, operands)
-
-
-#: What adds products up, or keeps them from what is around: a product is rounded before
-#: it, where a compiler might or might not fuse it with a sum.
-_FENCED = frozenset(("optimization_barrier", "reduce_sum", "round", "scatter-add"))
 
 
 def _fence(numbers: Numbers) -> Numbers:

@@ -1,0 +1,186 @@
+"""Kicks and relaxation of a reversible solve on tiles, blocks of lanes of many neurons.
+
+A flow must undo what it made, bit for bit, in another kernel: both multiply by W alike.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ..._types import Array, PyTree, State
+from ...fields import VoltageCTRNN
+from .._motion import (
+    Held,
+    Kick,
+    Motion,
+    Own,
+    Pulled,
+    Relaxation,
+    none_like,
+)
+from .._storage import AbstractStorage
+from ._on_tiles import call_exactly_on_tiles as exactly
+from ._tile_model import TileModel, TileWeight, column
+
+
+class HeldWeight(eqx.Module):
+    """The weight of a motion in a kernel.
+
+    - `matrix`: W, or its transpose: what a cotangent has the shape of.
+    - `model`: how W is read and multiplied.
+    """
+
+    matrix: Array
+    model: "Handle" = eqx.field(static=True)
+
+    @property
+    def independent_sets(self) -> tuple[int, ...] | None:
+        """As many as there are; their members are marked in the model."""
+        count = self.model.model.num_sets
+        return tuple(range(count)) if count else None
+
+    def members(self, index: int) -> Array:
+        """Return 1 for each neuron of a set, `(n, 1)`, else 0."""
+        return self.model.model.members(index)
+
+    @property
+    def tiles(self) -> TileWeight:
+        """W as tiles are multiplied by it."""
+        weight: Any = self.model.model.field.weight
+        return weight
+
+
+class Handle:
+    """A model and its references, equal to itself alone and never traced."""
+
+    def __init__(self, model: TileModel):
+        self.model = model
+
+
+class TileRelaxation(Relaxation):
+    """The flow of leak and force: it acts on each number alone."""
+
+    def push(
+        self, motion: Motion, storage: AbstractStorage, held: Held, drive: Array | None
+    ) -> Held:
+        return exactly(super().push, motion, storage, held, drive)
+
+    def pull(
+        self,
+        motion: Motion,
+        own: Own,
+        storage: AbstractStorage,
+        value: Array,
+        cotangent: State,
+        drive: Array | None,
+    ) -> Pulled:
+        return exactly(super().pull, motion, own, storage, value, cotangent, drive)
+
+
+class TileKick(Kick):
+    """The kick by one independent set, whose neurons W is multiplied by."""
+
+    def push(
+        self, motion: Motion, storage: AbstractStorage, held: Held, drive: Array | None
+    ) -> Held:
+        y = exactly(storage.read, held.value, self.gauge)
+        weight, members = self._weight(motion)
+        if isinstance(motion.field, VoltageCTRNN):
+            rate = weight.mv(members * activate(motion, y))
+        else:
+            rate = members * activate(motion, _current(weight, y, drive))
+
+        def shift(motion: Motion, held: Held, rate: State) -> Held:
+            return held.shift(storage, *self._moves(motion, storage, rate))
+
+        return exactly(shift, motion, held, rate)
+
+    def pull(
+        self,
+        motion: Motion,
+        own: Own,
+        storage: AbstractStorage,
+        value: Array,
+        cotangent: State,
+        drive: Array | None,
+    ) -> Pulled:
+        y = exactly(storage.read, value, self.gauge)
+        weight, members = self._weight(motion)
+        total = self._total()
+        moving = total * motion.step * cotangent
+        if isinstance(motion.field, VoltageCTRNN):
+            arriving = members * weight.mv_transposed(moving)
+            active, part, change = pull_activation(motion, own, y, arriving)
+            signal, of_drive = members * active, None
+            rate = weight.mv(signal)
+            own_matrix = weight.product(moving, signal, (1, 1))
+        else:
+            current = _current(weight, y, drive)
+            active, part, signal = pull_activation(
+                motion, own, current, members * moving
+            )
+            rate, of_drive = members * active, send_drive(drive, signal)
+            change = weight.mv_transposed(signal)
+            own_matrix = weight.product(signal, y, (1, 1))
+
+        def unshift(motion: Motion, value: Array, rate: State) -> Array:
+            for move in self._moves(motion, storage, rate):
+                value = value - move
+            return value
+
+        step = total * jnp.sum(cotangent * rate, axis=0, keepdims=True)
+        value = exactly(unshift, motion, value, rate)
+        out = join_own(own, part, own_matrix, step)
+        return value, cotangent + change, out, of_drive
+
+    def _weight(self, motion: Motion) -> tuple[TileWeight, Array]:
+        held: Any = motion.field.weight
+        return held.tiles, held.members(self.index)
+
+
+def _current(weight: TileWeight, y: State, drive: Array | None) -> State:
+    current = weight.mv(y)
+    return current if drive is None else current + column(drive)
+
+
+def activate(motion: Motion, x: Array) -> Array:
+    return exactly(lambda activation, x: activation(x), motion.field.activation, x)
+
+
+def pull_activation(
+    motion: Motion, own: Own, x: Array, arriving: Array
+) -> tuple[Array, PyTree, Array]:
+    """Return φ(x), and the cotangents of what is `own` of φ and of x."""
+
+    def both(own: PyTree, activation: Any, x: Array, arriving: Array) -> tuple:
+        active, pull = jax.vjp(lambda own, x: eqx.combine(own, activation)(x), own, x)
+        return active, *pull(arriving)
+
+    return exactly(both, own.field.activation, motion.field.activation, x, arriving)
+
+
+def join_own(own: Own, activation: PyTree, matrix: Array | None, step: Array) -> Own:
+    """Return the cotangents of a motion, of what is `own` of it."""
+    return eqx.tree_at(
+        lambda motion: (
+            motion.field.activation,
+            motion.field.weight.matrix,
+            motion.step,
+        ),
+        none_like(own),
+        (
+            activation,
+            None if own.field.weight.matrix is None else matrix,
+            None if own.step is None else step,
+        ),
+        is_leaf=lambda leaf: leaf is None,
+    )
+
+
+def send_drive(drive: Array | None, signal: Array) -> Array | None:
+    """Return the cotangent of a drive that may be the same in all lanes."""
+    if drive is None:
+        return None
+    return signal if drive.ndim == signal.ndim else jnp.sum(signal, axis=1)

@@ -1,0 +1,313 @@
+"""A reversible solve of many neurons: one launch, and one more that undoes it."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..._types import Array, Int, PyTree
+from .._motion import Held, Motion, Own
+from .._reversible_solve import STRETCH
+from .._substeps import (
+    add_compensated,
+    add_trees,
+    begin_run,
+    make_substep,
+    undo_beginning,
+    undo_substep,
+)
+from ._launch import launch
+from ._motion_rows import Solve
+from ._on_tiles import call_exactly_on_tiles as exactly
+from ._tile_flows import Handle, HeldWeight
+from ._tile_model import TileLayout, column
+from ._tile_scheme import TileScheme
+from ._tiles import block_of, padded_size
+
+#: Lanes of a block where neurons are kicked one after another, and bytes of a tile that
+#: a warp holds of it. The fewest lanes that matrices can be summed over; not measured.
+_LANES, _BYTES_A_WARP = 16, 4096
+
+
+def make_on_tiles(
+    motion: Motion, start: Array, bounds: Int[Array, " time"], *, solve: Solve
+) -> tuple[Array, Array, Array]:
+    """Return the states `(lanes, time, n)`, which lanes left the range, what is held.
+
+    The latter is `(n, lanes)`.
+    """
+    size, spans = start.shape[1], len(bounds) - 1
+    storage, tiles = solve.storage, _Tiles(motion, solve, start.shape[1])
+    value = tiles.pad(storage.hold(start.T))
+
+    def kernel(interpreted: bool, bounds_ref: Any, clock_ref: Any, *refs: Any) -> None:
+        moving, others = tiles.read(clock_ref, refs, interpreted)
+        value_ref, saved_ref, last_ref, spilt_ref = others
+        value = value_ref[...]
+        held = Held(value, exactly(storage.spilt, value))
+
+        def span(slot: Array, held: Held) -> Held:
+            first, stop = bounds_ref[slot], bounds_ref[slot + 1]
+
+            def body(index: Array, held: Held) -> Held:
+                last = index == stop - 1
+                return make_substep(moving, tiles.scheme, storage, index, last, held)
+
+            held = begin_run(moving, tiles.scheme, storage, first, held)
+            held = jax.lax.fori_loop(first, stop, body, held)
+            saved_ref[slot, :, :] = exactly(tiles.state, moving, stop, held.value)
+            return held
+
+        held = jax.lax.fori_loop(0, spans, span, held)
+        last_ref[...], spilt_ref[...] = held.value, held.spill
+
+    padded = (tiles.padded,)
+    saved, value, spill = launch(
+        kernel,
+        name="ctrnn_reversible_tiles",
+        everywhere=[bounds, tiles.clock, *tiles.layout.everywhere],
+        lanes=[*tiles.layout.lanes, value],
+        outputs=[
+            ((spans, *padded), start.dtype),
+            (padded, value.dtype),
+            (padded, value.dtype),
+        ],
+        block=tiles.block,
+        num_warps=tiles.num_warps,
+    )
+    saved = jnp.moveaxis(saved[:, :size], -1, 0)
+    states = jnp.concatenate([start[:, None], saved], axis=1)
+    spilt = jnp.any(storage.has_spilt(spill[:size]), axis=0)
+    return states, spilt, value[:size]
+
+
+def undo_on_tiles(
+    motion: Motion,
+    bounds: Int[Array, " time"],
+    value: Array,
+    saved: Array,
+    *,
+    solve: Solve,
+    perturbed: PyTree,
+) -> tuple[PyTree, Array, Array]:
+    """Return the cotangents of the motion and of the first state, and what was held.
+
+    `saved` are the cotangents of the states; that of the first is still to be added.
+    """
+    (size, lanes), spans = value.shape, len(bounds) - 1
+    storage, tiles = solve.storage, _Tiles(motion, solve, value.shape[0])
+    own = jax.tree.leaves(eqx.filter(motion, perturbed))
+    marks = jax.tree.leaves(eqx.filter(solve.marks, perturbed))
+    # Of one lane: W, what there is of each neuron, or a single number.
+    ranks = [leaf.ndim - of_lanes for leaf, of_lanes in zip(own, marks, strict=True)]
+
+    def kernel(interpreted: bool, bounds_ref: Any, clock_ref: Any, *refs: Any) -> None:
+        moving, others = tiles.read(clock_ref, refs, interpreted)
+        value_ref, arriving_ref, first_ref, cotangent_ref, *sum_refs = others
+        moving, own = _differentiable(moving, perturbed, tiles.block)
+        zero = jax.tree.map(jnp.zeros_like, own)
+        sums = _Sums.of(ranks, sum_refs)
+        sums.clear(jax.tree.leaves(zero))
+
+        def span(back: Array, state: PyTree) -> PyTree:
+            slot = spans - 1 - back
+            first, stop = bounds_ref[slot], bounds_ref[slot + 1]
+
+            def body(back: Array, carry: PyTree) -> PyTree:
+                state, total = carry
+                index, last = stop - 1 - back, back == 0
+                state, part = undo_substep(
+                    moving, own, tiles.scheme, storage, index, last, state
+                )
+                return state, add_trees(total, part)
+
+            def stretch(number: Array, state: PyTree) -> PyTree:
+                begin = number * STRETCH
+                end = jnp.minimum(begin + STRETCH, stop - first)
+                state, total = jax.lax.fori_loop(begin, end, body, (state, zero))
+                sums.add(jax.tree.leaves(total))
+                return state
+
+            value, cotangent = state
+            state = value, cotangent + arriving_ref[slot, :, :]
+            stretches = (stop - first + STRETCH - 1) // STRETCH
+            state = jax.lax.fori_loop(0, stretches, stretch, state)
+            state, part = undo_beginning(
+                moving, own, tiles.scheme, storage, first, state
+            )
+            if part is not None:
+                sums.add(jax.tree.leaves(add_trees(zero, part)))
+            return state
+
+        state = value_ref[...], jnp.zeros(value_ref.shape, saved.dtype)
+        first, cotangent = jax.lax.fori_loop(0, spans, span, state)
+        first_ref[...], cotangent_ref[...] = first, cotangent
+
+    # A block sums over its lanes: those that fill it up are to add nothing.
+    blank = -lanes % tiles.block
+    arriving = tiles.pad(jnp.moveaxis(saved[:, 1:], 0, -1), axis=1)
+    filled = [
+        jnp.pad(array, [*[(0, 0)] * (array.ndim - 1), (0, blank)], mode=mode)
+        for array, mode in [
+            *[(array, "edge") for array in tiles.layout.lanes],
+            (tiles.pad(value), "constant"),
+            (arriving, "constant"),
+        ]
+    ]
+    padded, dtype = tiles.padded, saved.dtype
+    shapes = [((padded,) if rank else (1,), dtype) for rank in ranks if rank < 2]
+    first, cotangent, *parts = launch(
+        kernel,
+        name="ctrnn_reversible_tiles_gradient",
+        everywhere=[bounds, tiles.clock, *tiles.layout.everywhere],
+        lanes=filled,
+        outputs=[((padded,), value.dtype), ((padded,), dtype), *shapes, *shapes],
+        of_blocks=[((padded, padded), dtype)] * (2 * sum(r == 2 for r in ranks)),
+        block=tiles.block,
+        num_warps=tiles.num_warps,
+    )
+    totals = _Sums.of(ranks, parts).totals
+    leaves = [
+        _own_leaf(total, rank, of_lanes, size, lanes)
+        for total, rank, of_lanes in zip(totals, ranks, marks, strict=True)
+    ]
+    structure = jax.tree.structure(eqx.filter(motion, perturbed))
+    own = jax.tree.unflatten(structure, leaves)
+    return own, cotangent[:size, :lanes].T, first[:size, :lanes]
+
+
+class _Tiles:
+    """How a motion and its lanes lie in both kernels."""
+
+    def __init__(self, motion: Motion, solve: Solve, size: int):
+        dtype = motion.step.dtype
+        self._size, self._storage = size, solve.storage
+        self.padded = padded_size(size)
+        self.layout = TileLayout(
+            motion.field, solve.marks.field, None, self.padded, dtype, splits=True
+        )
+        self.scheme = TileScheme(solve.scheme.fractions, 1)
+        if self.layout.multiplies_one:
+            block = block_of(True, self.padded, dtype.itemsize)
+        else:
+            held = self.padded * _LANES * dtype.itemsize
+            block = _LANES, max(held // _BYTES_A_WARP, 1)
+        self.block, self.num_warps = block
+        self.clock = jnp.stack([motion.origin, motion.step])
+
+    def pad(self, array: Array, axis: int = 0) -> Array:
+        widths = [(0, 0)] * array.ndim
+        widths[axis] = 0, self.padded - self._size
+        return jnp.pad(array, widths)
+
+    def read(
+        self, clock_ref: Any, refs: Any, interpreted: bool
+    ) -> tuple[Motion, list[Any]]:
+        """Return the motion that the first references are to, and the others."""
+        model, others = self.layout.read(refs, interpreted)
+        weight: Any = model.field.weight
+        activation: Any = model.field.activation
+        field = eqx.tree_at(
+            lambda field: (field.weight, field.activation),
+            model.field,
+            (HeldWeight(weight.whole, Handle(model)), activation.activation),
+        )
+        return Motion(field, None, clock_ref[0], clock_ref[1]), others
+
+    def state(self, motion: Motion, stop: Array, value: Array) -> Array:
+        """Return the state that is held after substep `stop`."""
+        gauge = motion.gauge(self.scheme.count(stop, motion))
+        return self._storage.read(value, gauge)
+
+
+class _Sums(NamedTuple):
+    """Compensated sums of cotangents, leaf by leaf, and what they have lost."""
+
+    totals: list[Any]
+    lost: list[Any]
+
+    @classmethod
+    def of(cls, ranks: list[int], parts: list[Any]) -> "_Sums":
+        """Take those of lanes, and then those of blocks: twice the leaves each."""
+        lanes = sum(rank < 2 for rank in ranks)
+        whole = len(ranks) - lanes
+        ends = np.cumsum([lanes, lanes, whole, whole])
+        total, lost, total_whole, lost_whole = (
+            iter(parts[end - count : end])
+            for end, count in zip(ends, (lanes, lanes, whole, whole), strict=True)
+        )
+        return cls(
+            [next(total_whole if rank == 2 else total) for rank in ranks],
+            [next(lost_whole if rank == 2 else lost) for rank in ranks],
+        )
+
+    def clear(self, like: list[Array]) -> None:
+        for refs in (self.totals, self.lost):
+            for ref, leaf in zip(refs, like, strict=True):
+                _write(ref, jnp.zeros_like(leaf))
+
+    def add(self, parts: list[Array]) -> None:
+        for total, lost, part in zip(self.totals, self.lost, parts, strict=True):
+            sums = _read(total, part), _read(lost, part)
+            sums = add_compensated(sums, part)
+            _write(total, sums[0])
+            _write(lost, sums[1])
+
+
+def _read(ref: Any, like: Array) -> Array:
+    return ref[0, :] if like.ndim == 1 else ref[0] if ref.ndim == 3 else ref[...]
+
+
+def _write(ref: Any, value: Array) -> None:
+    if value.ndim == 1:
+        ref[0, :] = value
+    elif ref.ndim == 3:
+        ref[0, :, :] = value
+    else:
+        ref[...] = value
+
+
+def _differentiable(
+    motion: Motion, perturbed: PyTree, lanes: int
+) -> tuple[Motion, Own]:
+    """Return a motion, and what it is differentiated in, an array for each lane.
+
+    W is one for all: its cotangent is a product, which is summed over lanes.
+    """
+    field, marks = motion.field, perturbed.field
+    if marks.bias:
+        bias = jnp.broadcast_to(column(field.bias), (len(field.bias), lanes))
+        field = eqx.tree_at(lambda field: field.bias, field, bias)
+        motion = eqx.tree_at(lambda motion: motion.field, motion, field)
+
+    def spread(leaf: Array) -> Array:
+        return jnp.broadcast_to(leaf, (lanes,))
+
+    own = eqx.tree_at(
+        lambda field: (field.weight, field.activation, field.leak, field.bias),
+        field,
+        (
+            eqx.tree_at(
+                lambda weight: weight.matrix,
+                field.weight,
+                field.weight.matrix if marks.weight.matrix else None,
+            ),
+            jax.tree.map(spread, eqx.filter(field.activation, marks.activation)),
+            jax.tree.map(spread, eqx.filter(field.leak, marks.leak)),
+            field.bias if marks.bias else None,
+        ),
+        is_leaf=lambda leaf: leaf is None,
+    )
+    step = jnp.broadcast_to(motion.step, (1, lanes)) if perturbed.step else None
+    origin = spread(motion.origin) if perturbed.origin else None
+    return motion, Motion(own, None, origin, step)
+
+
+def _own_leaf(total: Array, rank: int, of_lanes: bool, size: int, lanes: int) -> Array:
+    """Return the cotangent of one leaf from the sums of lanes or blocks."""
+    if rank == 2:
+        return jnp.sum(total, axis=0)[:size, :size]
+    total = total[:size, :lanes] if rank else total[0, :lanes]
+    return total.T if of_lanes else jnp.sum(total, axis=-1)
