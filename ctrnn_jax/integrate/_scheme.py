@@ -45,7 +45,7 @@ class Scheme(eqx.Module):
         substeps = len(self.fractions)
         if substeps == 1:
             return index.astype(dtype)
-        starts = np.concatenate([[0.0], np.cumsum(self.fractions)[:-1]])
+        starts = np.concatenate([[0.0], np.cumsum(self.fractions)[:-1]]).tolist()
         part = self._pick(starts, index % substeps, dtype)
         return (index // substeps).astype(dtype) + part
 

@@ -79,7 +79,7 @@ _call_exactly = Replay(_dtype_of, jnp.asarray, _constant, _apply, is_exact=True)
 def call_exactly_on_tiles(function: Callable[..., PyTree], *arguments: PyTree) -> Any:
     """Call a function of what must give the same bits in one kernel as in another.
 
-    Arguments may hold other things than arrays.
+    Arguments may hold other things than arrays; all arrays of its are among them.
     """
     arrays, rest = eqx.partition(arguments, eqx.is_array)
     return _call_exactly(lambda arrays: function(*eqx.combine(arrays, rest)), arrays)

@@ -20,7 +20,7 @@ from .._motion import (
     Relaxation,
     none_like,
 )
-from .._storage import AbstractStorage
+from .._storage import AbstractStorage, Gauge, rounded
 from ._on_tiles import call_exactly_on_tiles as exactly
 from ._tile_model import TileModel, TileWeight, column
 
@@ -65,7 +65,7 @@ class TileRelaxation(Relaxation):
     def push(
         self, motion: Motion, storage: AbstractStorage, held: Held, drive: Array | None
     ) -> Held:
-        return exactly(super().push, motion, storage, held, drive)
+        return exactly(Relaxation.push, self, motion, storage, held, drive)
 
     def pull(
         self,
@@ -76,7 +76,8 @@ class TileRelaxation(Relaxation):
         cotangent: State,
         drive: Array | None,
     ) -> Pulled:
-        return exactly(super().pull, motion, own, storage, value, cotangent, drive)
+        arguments = motion, own, storage, value, cotangent, drive
+        return exactly(Relaxation.pull, self, *arguments)
 
 
 class TileKick(Kick):
@@ -85,17 +86,14 @@ class TileKick(Kick):
     def push(
         self, motion: Motion, storage: AbstractStorage, held: Held, drive: Array | None
     ) -> Held:
-        y = exactly(storage.read, held.value, self.gauge)
+        y = read(storage, held.value, self.gauge)
         weight, members = self._weight(motion)
         if isinstance(motion.field, VoltageCTRNN):
             rate = weight.mv(members * activate(motion, y))
         else:
             rate = members * activate(motion, _current(weight, y, drive))
-
-        def shift(motion: Motion, held: Held, rate: State) -> Held:
-            return held.shift(storage, *self._moves(motion, storage, rate))
-
-        return exactly(shift, motion, held, rate)
+        moves = exactly(TileKick._moves, self, motion, storage, rate)
+        return exactly(Held.shift, held, storage, *moves)
 
     def pull(
         self,
@@ -106,7 +104,7 @@ class TileKick(Kick):
         cotangent: State,
         drive: Array | None,
     ) -> Pulled:
-        y = exactly(storage.read, value, self.gauge)
+        y = read(storage, value, self.gauge)
         weight, members = self._weight(motion)
         total = self._total()
         moving = total * motion.step * cotangent
@@ -124,14 +122,9 @@ class TileKick(Kick):
             rate, of_drive = members * active, send_drive(drive, signal)
             change = weight.mv_transposed(signal)
             own_matrix = weight.product(signal, y, (1, 1))
-
-        def unshift(motion: Motion, value: Array, rate: State) -> Array:
-            for move in self._moves(motion, storage, rate):
-                value = value - move
-            return value
-
+        for move in exactly(TileKick._moves, self, motion, storage, rate):
+            value = value - move
         step = total * jnp.sum(cotangent * rate, axis=0, keepdims=True)
-        value = exactly(unshift, motion, value, rate)
         out = join_own(own, part, own_matrix, step)
         return value, cotangent + change, out, of_drive
 
@@ -143,6 +136,11 @@ class TileKick(Kick):
 def _current(weight: TileWeight, y: State, drive: Array | None) -> State:
     current = weight.mv(y)
     return current if drive is None else current + column(drive)
+
+
+def read(storage: AbstractStorage, value: Array, gauge: Gauge | None) -> Array:
+    """Return the state that is held, a product, rounded before any use of it."""
+    return exactly(lambda value, g: rounded(storage.read(value, g)), value, gauge)
 
 
 def activate(motion: Motion, x: Array) -> Array:

@@ -84,7 +84,7 @@ class WholeWeight(AbstractWeight):
     """A weight with its matrix built and the members of its sets as numbers."""
 
     matrix: Float[Array, "n n"]
-    sets: tuple[Int[Array, " members"], ...] | None
+    sets: tuple[Int[Array, " _"], ...] | None
     is_skew: bool = eqx.field(static=True)
     has_zero_diagonal: bool = eqx.field(static=True)
 
@@ -95,7 +95,12 @@ class WholeWeight(AbstractWeight):
         if sets is not None:
             everyone = jnp.arange(weight.size, dtype=np.int32)
             sets = tuple(everyone[members] for members in sets)
-        return cls(weight.as_matrix(), sets, weight.is_skew, weight.has_zero_diagonal)
+        return cls(
+            matrix=weight.as_matrix(),
+            sets=sets,
+            is_skew=weight.is_skew,
+            has_zero_diagonal=weight.has_zero_diagonal,
+        )
 
     @property
     def size(self) -> int:
@@ -116,8 +121,8 @@ class WholeWeight(AbstractWeight):
         return self
 
 
-def row_of(tile: Array, i: Array) -> Float[Array, "1 lanes"]:
-    """Return row i of a tile. A kernel cannot take it apart, but it can add up."""
+def row_of(tile: Array, i: Array) -> Array:
+    """Return row i of a tile, `(1, lanes)`: a kernel takes none apart, but adds up."""
     index = jax.lax.broadcasted_iota(np.int32, tile.shape, 0)
     mine = jnp.where(index == i, tile, jnp.zeros_like(tile))
     return jnp.sum(mine, axis=0, keepdims=True, dtype=tile.dtype)

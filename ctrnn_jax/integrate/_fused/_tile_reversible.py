@@ -24,11 +24,14 @@ from ._on_tiles import call_exactly_on_tiles as exactly
 from ._tile_flows import Handle, HeldWeight
 from ._tile_model import TileLayout, column
 from ._tile_scheme import TileScheme
-from ._tiles import block_of, padded_size
+from ._tiles import padded_size
 
-#: Lanes of a block where neurons are kicked one after another, and bytes of a tile that
-#: a warp holds of it. The fewest lanes that matrices can be summed over; not measured.
-_LANES, _BYTES_A_WARP = 16, 4096
+#: Lanes of a block: the fewest that matrix units sum over.
+_LANES = 16
+#: Bytes of a tile that a warp holds where W is multiplied, and where neurons are kicked
+#: one after another, for which warps wait for each other. Compiled, where the way back
+#: spills few registers or none, but not measured.
+_BYTES_A_WARP, _BYTES_A_WARP_OF_A_SWEEP = 1024, 2048
 
 
 def make_on_tiles(
@@ -189,12 +192,10 @@ class _Tiles:
             motion.field, solve.marks.field, None, self.padded, dtype, splits=True
         )
         self.scheme = TileScheme(solve.scheme.fractions, 1)
-        if self.layout.multiplies_one:
-            block = block_of(True, self.padded, dtype.itemsize)
-        else:
-            held = self.padded * _LANES * dtype.itemsize
-            block = _LANES, max(held // _BYTES_A_WARP, 1)
-        self.block, self.num_warps = block
+        kicks = self.layout.multiplies_one
+        most = _BYTES_A_WARP if kicks else _BYTES_A_WARP_OF_A_SWEEP
+        self.block = _LANES
+        self.num_warps = max(self.padded * _LANES * dtype.itemsize // most, 1)
         self.clock = jnp.stack([motion.origin, motion.step])
 
     def pad(self, array: Array, axis: int = 0) -> Array:
@@ -276,33 +277,39 @@ def _differentiable(
 
     W is one for all: its cotangent is a product, which is summed over lanes.
     """
-    field, marks = motion.field, perturbed.field
-    if marks.bias:
-        bias = jnp.broadcast_to(column(field.bias), (len(field.bias), lanes))
-        field = eqx.tree_at(lambda field: field.bias, field, bias)
-        motion = eqx.tree_at(lambda motion: motion.field, motion, field)
+    marks, bias = perturbed.field, motion.field.bias
+    if bias is not None and marks.bias:
+        bias = jnp.broadcast_to(column(bias), (len(bias), lanes))
+        motion = eqx.tree_at(lambda motion: motion.field.bias, motion, bias)
 
     def spread(leaf: Array) -> Array:
         return jnp.broadcast_to(leaf, (lanes,))
 
-    own = eqx.tree_at(
-        lambda field: (field.weight, field.activation, field.leak, field.bias),
-        field,
-        (
-            eqx.tree_at(
-                lambda weight: weight.matrix,
-                field.weight,
-                field.weight.matrix if marks.weight.matrix else None,
-            ),
-            jax.tree.map(spread, eqx.filter(field.activation, marks.activation)),
-            jax.tree.map(spread, eqx.filter(field.leak, marks.leak)),
-            field.bias if marks.bias else None,
+    def keep(mark: bool | None, leaf: Array | None) -> Array | None:
+        return leaf if mark else None
+
+    field: Any = motion.field
+    own = (
+        keep(marks.weight.matrix, field.weight.matrix),
+        jax.tree.map(spread, eqx.filter(field.activation, marks.activation)),
+        jax.tree.map(spread, eqx.filter(field.leak, marks.leak)),
+        keep(marks.bias, bias),
+        keep(perturbed.origin, spread(motion.origin)),
+        keep(perturbed.step, jnp.broadcast_to(motion.step, (1, lanes))),
+    )
+    return motion, eqx.tree_at(
+        lambda motion: (
+            motion.field.weight.matrix,
+            motion.field.activation,
+            motion.field.leak,
+            motion.field.bias,
+            motion.origin,
+            motion.step,
         ),
+        motion,
+        own,
         is_leaf=lambda leaf: leaf is None,
     )
-    step = jnp.broadcast_to(motion.step, (1, lanes)) if perturbed.step else None
-    origin = spread(motion.origin) if perturbed.origin else None
-    return motion, Motion(own, None, origin, step)
 
 
 def _own_leaf(total: Array, rank: int, of_lanes: bool, size: int, lanes: int) -> Array:

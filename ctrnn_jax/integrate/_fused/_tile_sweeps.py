@@ -5,8 +5,9 @@ kick is rounded to integers by itself, and no floats are summed; in the rate for
 of W is multiplied, alike in both kernels.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,8 +18,24 @@ from ..._types import Array, PyTree, State
 from .._motion import AbstractFlow, Held, Motion, Own, Pulled
 from .._storage import AbstractStorage, Gauge
 from ._on_tiles import call_exactly_on_tiles as exactly
-from ._tile_flows import join_own, pull_activation, send_drive
+from ._tile_flows import activate, join_own, pull_activation, read, send_drive
 from ._tile_model import TileWeight, column, row_of
+
+
+class Kicked(NamedTuple):
+    """What undoing the kick by one neuron leaves, all but `cotangent` of one row.
+
+    - `value`, `cotangent`: the lanes before the kick.
+    - `signal`: what meets W: φ(x) in the voltage form, the cotangent of φ's argument
+      in the rate form.
+    - `activation`, `step`: cotangents, the latter over the length.
+    """
+
+    value: Array
+    cotangent: State
+    signal: Array
+    activation: PyTree
+    step: Array
 
 
 class AbstractTileSweep(AbstractFlow):
@@ -28,17 +45,79 @@ class AbstractTileSweep(AbstractFlow):
     gauge: Gauge | None
     backward: bool = eqx.field(static=True)
 
-    def each(
-        self, motion: Motion, kick: Callable[[Array, PyTree], PyTree], state: PyTree
-    ) -> PyTree:
-        """Return what `kick(i, state)` by every neuron leads to."""
-        return _loop(motion, kick, state, reverse=self.backward)
+    @abstractmethod
+    def push_kick(
+        self,
+        motion: Motion,
+        storage: AbstractStorage,
+        i: Array,
+        held: Held,
+        drive: Array | None,
+    ) -> Held:
+        """Kick by neuron i."""
 
-    def each_back(
-        self, motion: Motion, kick: Callable[[Array, PyTree], PyTree], state: PyTree
-    ) -> PyTree:
-        """Go through the neurons the other way."""
-        return _loop(motion, kick, state, reverse=not self.backward)
+    @abstractmethod
+    def pull_kick(
+        self,
+        motion: Motion,
+        own: Own,
+        storage: AbstractStorage,
+        i: Array,
+        state: tuple[Array, State],
+        drive: Array | None,
+    ) -> Kicked:
+        """Undo `push_kick`."""
+
+    @abstractmethod
+    def pull_weight(
+        self,
+        motion: Motion,
+        storage: AbstractStorage,
+        signal: State,
+        values: tuple[Array, Array],
+        cotangents: tuple[State, State],
+        drive: Array | None,
+    ) -> tuple[Array, Array | None]:
+        """Return the cotangents of the matrix and of the drive.
+
+        `values` and `cotangents` are those before and after the sweep.
+        """
+
+    def push(
+        self, motion: Motion, storage: AbstractStorage, held: Held, drive: Array | None
+    ) -> Held:
+        def kick(i: Array, held: Held) -> Held:
+            return self.push_kick(motion, storage, i, held, drive)
+
+        return _loop(motion, kick, held, reverse=self.backward)
+
+    def pull(
+        self,
+        motion: Motion,
+        own: Own,
+        storage: AbstractStorage,
+        value: Array,
+        cotangent: State,
+        drive: Array | None,
+    ) -> Pulled:
+        def kick(i: Array, state: PyTree) -> PyTree:
+            lanes, sent = state
+            back = self.pull_kick(motion, own, storage, i, lanes, drive)
+            signal, total, step = sent
+            total = jax.tree.map(jnp.add, total, back.activation)
+            sent = _add_row(signal, i, back.signal), total, step + back.step
+            return (back.value, back.cotangent), sent
+
+        none = jax.tree.map(jnp.zeros_like, own.field.activation)
+        row = jnp.zeros((1, value.shape[1]), cotangent.dtype)
+        state = (value, cotangent), (jnp.zeros_like(cotangent), none, row)
+        lanes, sent = _loop(motion, kick, state, reverse=not self.backward)
+        (before, moved), (signal, part, step) = lanes, sent
+        own_matrix, own_drive = self.pull_weight(
+            motion, storage, signal, (before, value), (moved, cotangent), drive
+        )
+        out = join_own(own, part, own_matrix, self.length * step)
+        return before, moved, out, own_drive
 
     def either(self, first: Array, second: Array, *, transposed: bool) -> Array:
         """Return `first` where the row's neuron is kicked after the column's.
@@ -58,124 +137,116 @@ class AbstractTileSweep(AbstractFlow):
 class TileVoltageSweep(AbstractTileSweep):
     r"""$x_j \mathrel{+}= h W_{ji}\varphi(x_i)$ for each neuron i in turn."""
 
-    def push(
-        self, motion: Motion, storage: AbstractStorage, held: Held, drive: Array | None
+    def push_kick(
+        self,
+        motion: Motion,
+        storage: AbstractStorage,
+        i: Array,
+        held: Held,
+        drive: Array | None,
     ) -> Held:
-        def one(motion: Motion, wire: Array, row: Array, held: Held) -> Held:
-            active = motion.field.activation(storage.read(row, self.gauge))
-            h = self.length * motion.step
-            return held.shift(storage, storage.round(h, wire * active, self.gauge))
+        x = read(storage, row_of(held.value, i), self.gauge)
+        wire, active = _tiles(motion).wire(i), activate(motion, x)
+        move = exactly(TileVoltageSweep._move, self, motion, storage, wire, active)
+        return exactly(Held.shift, held, storage, move)
 
-        def kick(i: Array, held: Held) -> Held:
-            wire = _tiles(motion).wire(i)
-            return exactly(one, motion, wire, row_of(held.value, i), held)
-
-        return self.each(motion, kick, held)
-
-    def pull(
+    def pull_kick(
         self,
         motion: Motion,
         own: Own,
         storage: AbstractStorage,
-        value: Array,
-        cotangent: State,
+        i: Array,
+        state: tuple[Array, State],
         drive: Array | None,
-    ) -> Pulled:
-        h = self.length * motion.step
+    ) -> Kicked:
+        value, cotangent = state
+        h, wire = self.length * motion.step, _tiles(motion).wire(i)
+        x = read(storage, row_of(value, i), self.gauge)
+        arriving = jnp.sum(wire * cotangent, axis=0, keepdims=True)
+        active, part, change = pull_activation(motion, own, x, h * arriving)
+        move = exactly(TileVoltageSweep._move, self, motion, storage, wire, active)
+        cotangent = _add_row(cotangent, i, change)
+        return Kicked(value - move, cotangent, active, part, active * arriving)
 
-        def undo(motion: Motion, wire: Array, active: Array, value: Array) -> Array:
-            h = self.length * motion.step
-            return value - storage.round(h, wire * active, self.gauge)
-
-        def kick(i: Array, state: PyTree) -> PyTree:
-            value, cotangent, signal, total, step = state
-            wire = _tiles(motion).wire(i)
-            x = exactly(storage.read, row_of(value, i), self.gauge)
-            arriving = jnp.sum(wire * cotangent, axis=0, keepdims=True)
-            active, part, change = pull_activation(motion, own, x, h * arriving)
-            value = exactly(undo, motion, wire, active, value)
-            return (
-                value,
-                _add_row(cotangent, i, change),
-                _add_row(signal, i, active),
-                jax.tree.map(jnp.add, total, part),
-                step + active * arriving,
-            )
-
-        zero = jax.tree.map(jnp.zeros_like, own.field.activation)
-        row = jnp.zeros((1, value.shape[1]), cotangent.dtype)
-        state = value, cotangent, jnp.zeros_like(cotangent), zero, row
-        before, moved, signal, part, step = self.each_back(motion, kick, state)
+    def pull_weight(
+        self,
+        motion: Motion,
+        storage: AbstractStorage,
+        signal: State,
+        values: tuple[Array, Array],
+        cotangents: tuple[State, State],
+        drive: Array | None,
+    ) -> tuple[Array, None]:
         # The kick by neuron i met the cotangents of the neurons kicked later as they
         # were before the sweep, those of the others as they were after it.
+        h = self.length * motion.step
         first, last = (
-            _tiles(motion).product(h * one, signal, (1, 1))
-            for one in (moved, cotangent)
+            _tiles(motion).product(h * one, signal, (1, 1)) for one in cotangents
         )
-        own_matrix = self.either(first, last, transposed=False)
-        return before, moved, join_own(own, part, own_matrix, self.length * step), None
+        return self.either(first, last, transposed=False), None
+
+    def _move(
+        self, motion: Motion, storage: AbstractStorage, wire: Array, active: Array
+    ) -> Array:
+        return storage.round(self.length * motion.step, wire * active, self.gauge)
 
 
 class TileRateSweep(AbstractTileSweep):
     r"""$r_i \mathrel{+}= h\varphi((Wr)_i + d_i)$ for each neuron i in turn."""
 
-    def push(
-        self, motion: Motion, storage: AbstractStorage, held: Held, drive: Array | None
+    def push_kick(
+        self,
+        motion: Motion,
+        storage: AbstractStorage,
+        i: Array,
+        held: Held,
+        drive: Array | None,
     ) -> Held:
-        def one(motion: Motion, current: Array) -> Array:
-            h = self.length * motion.step
-            return storage.round(h, motion.field.activation(current), self.gauge)
+        current = self._current(motion, storage, held.value, drive, i)
+        active = activate(motion, current)
+        move = exactly(TileRateSweep._move, self, motion, storage, active)
+        value = _add_row(held.value, i, move)
+        return Held(value, held.spill | storage.spilt(value))
 
-        def kick(i: Array, held: Held) -> Held:
-            current = self._current(motion, storage, held.value, drive, i)
-            move = exactly(one, motion, current)
-            value = _add_row(held.value, i, move)
-            return Held(value, held.spill | storage.spilt(value))
-
-        return self.each(motion, kick, held)
-
-    def pull(
+    def pull_kick(
         self,
         motion: Motion,
         own: Own,
         storage: AbstractStorage,
-        value: Array,
-        cotangent: State,
+        i: Array,
+        state: tuple[Array, State],
         drive: Array | None,
-    ) -> Pulled:
-        h = self.length * motion.step
+    ) -> Kicked:
+        value, cotangent = state
+        current = self._current(motion, storage, value, drive, i)
+        h, arriving = self.length * motion.step, row_of(cotangent, i)
+        active, part, sent = pull_activation(motion, own, current, h * arriving)
+        move = exactly(TileRateSweep._move, self, motion, storage, active)
+        cotangent = cotangent + _tiles(motion).wire(i) * sent
+        return Kicked(
+            _add_row(value, i, -move), cotangent, sent, part, active * arriving
+        )
 
-        def undo(motion: Motion, active: Array) -> Array:
-            return -storage.round(self.length * motion.step, active, self.gauge)
-
-        def kick(i: Array, state: PyTree) -> PyTree:
-            value, cotangent, signal, total, step = state
-            current = self._current(motion, storage, value, drive, i)
-            arriving = row_of(cotangent, i)
-            active, part, sent = pull_activation(motion, own, current, h * arriving)
-            return (
-                _add_row(value, i, exactly(undo, motion, active)),
-                cotangent + _tiles(motion).wire(i) * sent,
-                _add_row(signal, i, sent),
-                jax.tree.map(jnp.add, total, part),
-                step + active * arriving,
-            )
-
-        zero = jax.tree.map(jnp.zeros_like, own.field.activation)
-        row = jnp.zeros((1, value.shape[1]), cotangent.dtype)
-        state = value, cotangent, jnp.zeros_like(cotangent), zero, row
-        before, moved, signal, part, step = self.each_back(motion, kick, state)
+    def pull_weight(
+        self,
+        motion: Motion,
+        storage: AbstractStorage,
+        signal: State,
+        values: tuple[Array, Array],
+        cotangents: tuple[State, State],
+        drive: Array | None,
+    ) -> tuple[Array, Array | None]:
         # The kick of neuron i read the neurons kicked later as they were before the
         # sweep, the others as they were after it.
         first, last = (
-            _tiles(motion).product(
-                signal, exactly(storage.read, one, self.gauge), (1, 1)
-            )
-            for one in (before, value)
+            _tiles(motion).product(signal, read(storage, value, self.gauge), (1, 1))
+            for value in values
         )
         own_matrix = self.either(first, last, transposed=True)
-        out = join_own(own, part, own_matrix, self.length * step)
-        return before, moved, out, send_drive(drive, signal)
+        return own_matrix, send_drive(drive, signal)
+
+    def _move(self, motion: Motion, storage: AbstractStorage, active: Array) -> Array:
+        return storage.round(self.length * motion.step, active, self.gauge)
 
     def _current(
         self,
@@ -187,11 +258,11 @@ class TileRateSweep(AbstractTileSweep):
     ) -> Array:
         """Return what neuron i receives. Its own part is a product with 0."""
 
-        def receive(wire: Array, value: Array) -> Array:
-            y = storage.read(value, self.gauge)
+        def receive(wire: Array, y: State) -> Array:
             return jnp.sum(wire * y, axis=0, keepdims=True)
 
-        current = exactly(receive, _tiles(motion).wire(i), value)
+        y = read(storage, value, self.gauge)
+        current = exactly(receive, _tiles(motion).wire(i), y)
         return current if drive is None else current + row_of(column(drive), i)
 
 
@@ -207,7 +278,7 @@ def _loop(
     def body(count: Array, state: PyTree) -> PyTree:
         return kick(size - 1 - count if reverse else count, state)
 
-    return jax.lax.fori_loop(0, size, body, state)
+    return jax.lax.fori_loop(jnp.int32(0), jnp.int32(size), body, state)
 
 
 def _tiles(motion: Motion) -> TileWeight:

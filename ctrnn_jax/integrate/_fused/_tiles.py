@@ -59,7 +59,7 @@ def run_in_tiles(
     padded = padded_size(size)
     splits = isinstance(run.solver, CoordinateSplitting)
     layout = TileLayout(field, mask, run.inputs, padded, dtype, splits=splits)
-    block, num_warps = block_of(layout.multiplies_one, padded, dtype.itemsize)
+    block, num_warps = _block_of(layout.multiplies_one, padded, dtype.itemsize)
     schedule = Schedule(run.plan)
     may_overflow = overflow_is_possible(field)
     step = step_on_tiles(run.solver, may_overflow)
@@ -138,7 +138,7 @@ def padded_size(size: int) -> int:
     return max(_SHORTEST_SIDE, 1 << (size - 1).bit_length())
 
 
-def block_of(multiplies_one: bool, padded: int, itemsize: int) -> tuple[int, int]:
+def _block_of(multiplies_one: bool, padded: int, itemsize: int) -> tuple[int, int]:
     """Return lanes and warps of a block."""
     if multiplies_one:
         return _BLOCKS[itemsize][padded]
