@@ -4,7 +4,7 @@ XLA launches several kernels a step, each of which reads and writes the states o
 lanes. Here a lane of few neurons stays in the registers of a thread (`_registers`),
 and one of more in a tile of its block (`_tiles`). Both run the functions that XLA
 runs, number by number (`_written_out`) or tile by tile (`_on_tiles`), by `_replay`.
-`_reversible` undoes lanes of few neurons in registers too, for their gradient.
+`_reversible` undoes both for their gradient, by the flows of a solve in XLA.
 """
 
 import jax
