@@ -154,8 +154,7 @@ def undo_on_tiles(
     filled = [
         jnp.pad(array, [*[(0, 0)] * (array.ndim - 1), (0, blank)], mode=mode)
         for array, mode in [
-            *[(array, "edge") for array in tiles.layout.lanes],
-            (tiles.pad(value), "constant"),
+            *[(array, "edge") for array in (*tiles.layout.lanes, tiles.pad(value))],
             (arriving, "constant"),
         ]
     ]
