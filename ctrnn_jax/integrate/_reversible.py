@@ -50,8 +50,8 @@ class ReversibleAdjoint(diffrax.AbstractAdjoint):
     in the model, to `y0` and to `inputs`; with a `SampledInputs` differentiated in,
     each step costs as much as it has samples. Reverse mode only, once.
 
-    In an ensemble of up to 128 neurons `engine="pallas"` runs the solve, and the backward
-    pass, in one GPU kernel each.
+    In an ensemble of up to 128 neurons `engine="pallas"` runs the solve in one GPU
+    kernel, and the backward pass in another.
 
     **Warning:** in a chaotic regime the exact gradient grows like $e^{\lambda t}$:
     compare the horizon with 1/λ, from `ctrnn_jax.lyapunov_spectrum`.

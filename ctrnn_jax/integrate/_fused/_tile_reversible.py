@@ -30,7 +30,7 @@ from ._tiles import padded_size
 _LANES = 16
 #: Bytes of a tile that a warp holds where W is multiplied, and where neurons are kicked
 #: one after another, for which warps wait for each other. Compiled, where the way back
-#: spills few registers or none, but not measured.
+#: spills little with 32 neurons and some kilobytes with 128; not measured.
 _BYTES_A_WARP, _BYTES_A_WARP_OF_A_SWEEP = 1024, 2048
 
 
