@@ -3,8 +3,9 @@
 XLA launches several kernels a step, each of which reads and writes the states of all
 lanes. Here a lane of few neurons stays in the registers of a thread (`_registers`),
 and one of more in a tile of its block (`_tiles`). Both run the functions that XLA
-runs, number by number (`_written_out`) or tile by tile (`_on_tiles`), by `_replay`.
-`_reversible` undoes both for their gradient, by the flows of a solve in XLA.
+runs, number by number (`_written_out`) or tile by tile (`_on_tiles`), by `_replay`. What
+is saved or reduced of a tile by a function of one lane runs on arrays that are padded
+(`_observed`). `_reversible` undoes both kinds for their gradient.
 """
 
 import jax
@@ -20,7 +21,7 @@ from ._layout import check_inputs
 from ._refusal import NotFused
 from ._registers import MOST_IN_REGISTERS, run_in_registers
 from ._reversible import solve_in_kernel
-from ._tiles import MOST_IN_TILES, run_in_tiles
+from ._tiles import MOST_IN_TILES, are_plain, run_in_tiles
 
 
 def run_fused(
@@ -61,7 +62,8 @@ def _is_new(mask: PyTree, run: Run) -> bool:
     """Whether a call of many neurons is of a kind that was never run on a GPU."""
     one_by_one = isinstance(run.solver, AbstractFieldSolver)
     own_weights = any(jax.tree.leaves(mask.weight))
-    return one_by_one or own_weights or run.inputs is not None
+    observed = run.plan.fn is not None or not are_plain(run)
+    return one_by_one or own_weights or observed or run.inputs is not None
 
 
 __all__ = ["run_fused", "solve_in_kernel"]

@@ -53,11 +53,12 @@ class Replay(NamedTuple):
     def run(self, traced: ClosedJaxpr, arguments: Sequence[Any]) -> list[Any]:
         """Return the results of a traced function."""
         constants = [self.constant(constant) for constant in traced.consts]
-        return self._run(traced.jaxpr, constants, arguments)
+        return self.run_open(traced.jaxpr, constants, arguments)
 
-    def _run(
+    def run_open(
         self, jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any]
     ) -> list[Any]:
+        """Return the results of a traced function, given its constants too."""
         values: dict[Any, Any] = {}
         values.update(zip(jaxpr.constvars, constants, strict=True))
         values.update(zip(jaxpr.invars, arguments, strict=True))
@@ -83,4 +84,4 @@ class Replay(NamedTuple):
             raise NotFused(f"a kernel cannot do `{name}` to a lane of this size")
         if isinstance(inner, ClosedJaxpr):
             return self.run(inner, operands)
-        return self._run(inner, [], operands)
+        return self.run_open(inner, [], operands)

@@ -1,5 +1,6 @@
 """One launch for a whole integration: lanes of many neurons, as tiles of a block."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from .._reductions import (
 )
 from .._splitting import CoordinateSplitting
 from ._launch import launch
+from ._observed import Observers
 from ._on_tiles import call_on_tiles
 from ._refusal import NotFused
 from ._schedule import Schedule
@@ -45,6 +47,8 @@ _BLOCKS = {
 #: not measured.
 _BYTES_A_THREAD, _BYTES_A_ROW = 64, 32
 MOST_IN_TILES = 128
+#: Reductions that, of a state, take each neuron by itself.
+_PLAIN = (Minimum, Maximum, Mean, Variance, MaxChange)
 
 
 def run_in_tiles(
@@ -54,7 +58,7 @@ def run_in_tiles(
 
     **Raises:** `NotFused` for a call that tiles do not cover.
     """
-    _check(field, mask, run)
+    check_on_tiles(field, mask)
     size, dtype = start.shape[1], start.dtype
     padded = padded_size(size)
     splits = isinstance(run.solver, CoordinateSplitting)
@@ -64,28 +68,53 @@ def run_in_tiles(
     may_overflow = overflow_is_possible(field)
     step = step_on_tiles(run.solver, may_overflow)
     watch = _Watch(OneLane.of(run.reductions, may_overflow), field)
+    reduces = not are_plain(run)
+    observers = Observers(
+        field, mask, start, run, watch.one, block, num_warps, reduces=reduces
+    )
 
     tile = jax.ShapeDtypeStruct((padded, block), dtype)
-    carries, carry_tree = jax.tree.flatten(jax.eval_shape(watch.init, tile))
+    if reduces:
+        carries, carry_tree = jax.tree.flatten(observers.first)
+        sizes = [(leaf.shape[:-1], leaf.dtype) for leaf in carries]
+    else:
+        carries, carry_tree = jax.tree.flatten(jax.eval_shape(watch.init, tile))
+        sizes = [((padded,), leaf.dtype) for leaf in carries]
+    saves = [((padded,), dtype)] if observers.saved is None else observers.saved
+    counts = [len(observers.everywhere), len(observers.lanes), len(observers.first)]
 
     def kernel(interpreted: bool, counts_ref: Any, clock_ref: Any, *refs: Any) -> None:
-        model, (y_ref, saved_ref, finite_ref, *carry_refs) = layout.read(
-            refs, interpreted
-        )
+        everywhere, refs = refs[: counts[0]], refs[counts[0] :]
+        model, rest = layout.read(refs, interpreted)
+        lanes, first, rest = _dealt(rest, counts[1:])
+        observed = everywhere, lanes
+        y_ref, *rest = rest
+        saved_refs, (finite_ref, *carry_refs) = _dealt(rest, [len(saves)])
         origin, h = clock_ref[0], clock_ref[1]
 
         def body(index: Array, state: PyTree) -> PyTree:
             y, carry, watched = state
             t = origin + index.astype(dtype) * h
             y, carry, _ = step(model, t, h, y, None, carry)
-            return y, carry, call_on_tiles(watch.update, y, index + 1, watched)
+            return y, carry, update(y, index + 1, watched)
+
+        def update(y: Array, index: Array, watched: PyTree) -> PyTree:
+            if reduces:
+                return observers.update(observed, interpreted, y, index, watched)
+            return call_on_tiles(watch.update, y, index, watched)
 
         def save(slot: Array, index: Array, state: PyTree) -> None:
-            saved_ref[slot, :, :] = state[0]
+            values = [state[0]]
+            if observers.saved is not None:
+                t = origin + index.astype(dtype) * h
+                values = observers.save(observed, interpreted, t, state[0])
+            for ref, value in zip(saved_refs, values, strict=True):
+                ref[(slot, *[slice(None)] * value.ndim)] = value
 
         y = y_ref[...]
         carry = first_carry(run.solver, model, origin, y, run.inputs is not None)
-        state = y, carry, call_on_tiles(watch.init, y)
+        watched = [ref[...] for ref in first]
+        state = y, carry, watched if reduces else call_on_tiles(watch.init, y)
         y, _, watched = schedule.run(counts_ref, body, save, state)
         finite_ref[0, :] = call_on_tiles(alive, y).astype(jnp.int32)
         for ref, value in zip(carry_refs, jax.tree.leaves(watched), strict=True):
@@ -97,26 +126,38 @@ def run_in_tiles(
         everywhere=[
             schedule.counts,
             jnp.stack([jnp.asarray(run.origin, dtype), jnp.asarray(run.step, dtype)]),
+            *observers.everywhere,
             *layout.everywhere,
         ],
-        lanes=[*layout.lanes, jnp.pad(start.T, ((0, padded - size), (0, 0)))],
+        lanes=[
+            *layout.lanes,
+            *observers.lanes,
+            *observers.first,
+            jnp.pad(start.T, ((0, padded - size), (0, 0))),
+        ],
         outputs=[
-            ((schedule.slots, padded), dtype),
+            *[((schedule.slots, *shape), kind) for shape, kind in saves],
             ((1,), np.dtype(np.int32)),
-            *[((padded,), leaf.dtype) for leaf in carries],
+            *sizes,
         ],
         block=block,
         num_warps=num_warps,
     )
-    saved, finite, *watched = outputs
-    saved = jnp.moveaxis(saved[: run.plan.num_saves, :size], -1, 0)
-    watched = jax.tree.unflatten(carry_tree, [leaf[:size].T for leaf in watched])
+    saved, (finite, *watched) = _dealt(outputs, [len(saves)])
+    if observers.saved is None:
+        saved = jnp.moveaxis(saved[0][: run.plan.num_saves, :size], -1, 0)
+    else:
+        saved = observers.unpack_saved(saved, run.plan.num_saves)
+    if reduces:
+        watched = observers.unpack_carries(watched)
+    else:
+        watched = jax.tree.unflatten(carry_tree, [leaf[:size].T for leaf in watched])
     count = jnp.asarray(run.plan.num_steps)
     return saved, watch.one.finish(watched, count, lanes=0), finite[0].astype(bool)
 
 
 class _Watch(NamedTuple):
-    """The reductions of all lanes. Those that `_check` lets through ask no model."""
+    """The reductions of all lanes, where `are_plain`: those ask no model."""
 
     one: OneLane
     field: AbstractField
@@ -155,17 +196,21 @@ def check_on_tiles(field: AbstractField, mask: PyTree) -> None:
         raise NotFused("its activation holds more than scalars, of many neurons")
 
 
-def _check(field: AbstractField, mask: PyTree, run: Run) -> None:
-    """Refuse what would need a lane's neurons one by one, or their true number."""
-    check_on_tiles(field, mask)
-    if run.plan.fn is not None:
-        raise NotFused("a function of the state is saved, of many neurons")
+def are_plain(run: Run) -> bool:
+    """Whether reductions measure states only, neuron by neuron: tiles then serve."""
     for reduction in jax.tree.leaves(run.reductions, is_leaf=is_reduction):
         inner = reduction
-        while isinstance(inner, Every):
+        while type(inner) is Every:
             inner = inner.reduction
-        if (
-            not isinstance(inner, Minimum | Maximum | Mean | Variance | MaxChange)
-            or inner.of is not None
-        ):
-            raise NotFused("a reduction measures more than the state, of many neurons")
+        if type(inner) not in _PLAIN or inner.of is not None:
+            return False
+    return True
+
+
+def _dealt(items: Sequence[Any], counts: list[int]) -> list[list[Any]]:
+    """Return the first few items, the next few, and so on, and the rest."""
+    parts, rest = [], list(items)
+    for count in counts:
+        parts.append(rest[:count])
+        rest = rest[count:]
+    return [*parts, rest]
