@@ -79,7 +79,7 @@ def spread(array: Array, shape: tuple[int, ...], *, leading: bool = False) -> Ar
     return jnp.broadcast_to(array, shape)
 
 
-def lanes_of(operands: Sequence[Padded]) -> tuple[int, ...]:
+def lanes_of(operands: Sequence[Any]) -> tuple[int, ...]:
     """Return the axis of lanes that any of several has."""
     return max((operand.lanes for operand in operands), key=len, default=())
 

@@ -34,13 +34,13 @@ class PaddedWeight:
     """
 
     def __init__(self, weight: TileWeight, lanes: int, read: Callable[[], Array]):
-        self.weight, self._lanes, self._read = weight, (lanes,), read
+        self.weight, self.lanes, self._read = weight, (lanes,), read
         self.shape = (weight.num_neurons, weight.num_neurons)
         self.dtype = np.dtype(weight.ref.dtype)
 
     def mv(self, x: Padded) -> Padded:
         """Return Wx."""
-        whole = masked(Padded(x.beside(self._lanes), x.shape), 0, (0,))
+        whole = masked(Padded(x.beside(self.lanes), x.shape), 0, (0,))
         return Padded(self.weight.mv(whole), x.shape)
 
     def whole(self, check: Check) -> Padded:
@@ -55,18 +55,16 @@ def product(
     interpreted: bool,
     params: dict[str, Any],
     out: Any,
-    left: Padded | PaddedWeight,
-    right: Padded | PaddedWeight,
+    left: Any,
+    right: Any,
 ) -> Padded:
     """Return what `dot_general` does."""
     (left_axes, right_axes), (left_batch, right_batch) = params["dimension_numbers"]
     dimensions = (tuple(left_axes), tuple(right_axes), len(left_batch))
-    if isinstance(left, PaddedWeight) and dimensions == ((1,), (0,), 0):
-        if isinstance(right, Padded) and len(right.shape) == 1:
-            return left.mv(right)
-    if isinstance(right, PaddedWeight) and dimensions == ((0,), (1,), 0):
-        if isinstance(left, Padded) and len(left.shape) == 1:
-            return right.mv(left)
+    if dimensions == ((1,), (0,), 0) and _are_weight_and_vector(left, right):
+        return left.mv(right)
+    if dimensions == ((0,), (1,), 0) and _are_weight_and_vector(right, left):
+        return right.mv(left)
     first, second = (
         x.whole(check) if isinstance(x, PaddedWeight) else x for x in (left, right)
     )
@@ -79,6 +77,11 @@ def product(
             if len(matrix.shape) == 2 and len(vector.shape) == 1:
                 return _matrix_vector(check, interpreted, matrix, vector)
     return _all_pairs(check, first, second, len(left_batch), len(left_axes), shape)
+
+
+def _are_weight_and_vector(left: Any, right: Any) -> bool:
+    is_vector = isinstance(right, Padded) and len(right.shape) == 1
+    return is_vector and isinstance(left, PaddedWeight)
 
 
 def _sorted(x: Padded, batch: Sequence[int], summed: Sequence[int]) -> Padded:

@@ -59,8 +59,11 @@ class PaddedRules:
         if name == "dot_general":
             out = equation.outvars[0].aval
             return [product(self.check, self._interpreted, params, out, *operands)]
-        if name in ("jit", "pjit", "custom_jvp_call", "closed_call", "copy"):
-            return list(operands) if name == "copy" else None
+        # W is not read before it is known how it is used.
+        if name == "cond":
+            return _branch(replay, params["branches"], operands)
+        if not (name in ELEMENTWISE or name in _HANDLED):
+            return None
         operands = [
             operand.whole(self.check) if isinstance(operand, PaddedWeight) else operand
             for operand in operands
@@ -69,8 +72,6 @@ class PaddedRules:
             return [self._elementwise(equation, operands)]
         if name in _REDUCTIONS:
             return [_reduce(name, operands[0], params["axes"])]
-        if name == "cond":
-            return _branch(replay, params["branches"], operands)
         if name == "broadcast_in_dim":
             result = _broadcast(operands[0], params)
             self.check(result.array.shape, result.dtype)
@@ -371,6 +372,8 @@ _MOVES: dict[str, Callable[..., list[Padded]]] = {
     "expand_dims": _reshape,
     "gather": _gather,
     "iota": _iota,
+    "copy": _same,
+    "copy_p": _same,
     "optimization_barrier": _same,
     "pad": _pad,
     "reshape": _reshape,
@@ -385,11 +388,15 @@ _MOVES: dict[str, Callable[..., list[Padded]]] = {
 }
 
 
+#: Primitives that have a rule here, but for those that act on each number alone.
+_HANDLED = {*FORMULAS, *_REDUCTIONS, *_MOVES, "broadcast_in_dim"}
+
+
 # --- functions inside functions -------------------------------------------------------
 
 
 def _branch(
-    replay: Replay, branches: Sequence[ClosedJaxpr], operands: list[Padded]
+    replay: Replay, branches: Sequence[ClosedJaxpr], operands: list[Any]
 ) -> list[Padded]:
     """Branch where all lanes go the same way; else take all ways and choose."""
     choice, arguments = operands[0], operands[1:]
@@ -408,9 +415,9 @@ def _branch(
         for place, branch in enumerate(branches[1:], start=1):
             # What is out of bounds is the last way.
             last = place == len(branches) - 1
-            taken = choice.array >= place if last else choice.array == place
+            goes = choice.array >= place if last else choice.array == place
             arrays = [
-                jnp.where(spread(taken, new.shape), new, old)
+                jnp.where(spread(goes, new.shape), new, old)
                 for new, old in zip(run(branch), arrays, strict=True)
             ]
     return [Padded(array, shape) for array, shape in zip(arrays, shapes, strict=True)]

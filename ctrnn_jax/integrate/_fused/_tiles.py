@@ -87,7 +87,7 @@ def run_in_tiles(
         everywhere, refs = refs[: counts[0]], refs[counts[0] :]
         model, rest = layout.read(refs, interpreted)
         lanes, first, rest = _dealt(rest, counts[1:])
-        observed = everywhere, lanes
+        observed = list(everywhere), lanes
         y_ref, *rest = rest
         saved_refs, (finite_ref, *carry_refs) = _dealt(rest, [len(saves)])
         origin, h = clock_ref[0], clock_ref[1]
