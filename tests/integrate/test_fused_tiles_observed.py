@@ -29,7 +29,7 @@ from ctrnn_jax.integrate import _engine as engine_choice
 TS = (0.0, 0.4)
 WEIGHTS = jnp.linspace(-1.0, 2.0, 20)
 FORMS = pytest.mark.parametrize("form", [cj.VoltageCTRNN, cj.RateCTRNN])
-SIZES = pytest.mark.parametrize("size", [9, 16, 20])
+SIZES = pytest.mark.parametrize("size", [9, 20])
 SOLVERS = pytest.mark.parametrize(
     "solver", [RK4(), CoordinateSplitting()], ids=["rk4", "split"]
 )
@@ -47,7 +47,7 @@ def _agree(model, y0, solver, tolerance=1e-12, **options):
         jax.tree.leaves((plain.ys, plain.stats)),
         strict=True,
     ):
-        assert a.dtype == b.dtype
+        assert np.asarray(a).dtype == np.asarray(b).dtype
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
     assert np.array_equal(diffrax.is_okay(fused.result), diffrax.is_okay(plain.result))
     return fused
@@ -109,9 +109,16 @@ def _saved(t, y, args):
     }
 
 
-@FORMS
-@SIZES
-@SOLVERS
+@pytest.mark.parametrize(
+    ("form", "size", "solver"),
+    [
+        (cj.RateCTRNN, 9, CoordinateSplitting()),
+        (cj.VoltageCTRNN, 16, RK4()),
+        (cj.RateCTRNN, 20, RK4()),
+        (cj.VoltageCTRNN, 20, CoordinateSplitting()),
+    ],
+    ids=["rate-9", "voltage-16", "rate-20", "voltage-20"],
+)
 def test_measures_and_energies_are_those_of_xla(form, size, solver, getkey):
     bias = 0.1 * jnp.ones(size) if size % 2 == 0 or form is cj.RateCTRNN else None
     model = form(cj.SkewSymmetric(size, key=getkey()), bias=bias)
@@ -139,8 +146,11 @@ def test_functions_of_the_state_are_saved_as_in_xla(size, getkey):
     _agree(model, y0, RK4(), saveat=saveat, inputs=tone, reductions=Mean())
 
 
-@FORMS
-@SOLVERS
+@pytest.mark.parametrize(
+    ("form", "solver"),
+    [(cj.RateCTRNN, RK4()), (cj.VoltageCTRNN, CoordinateSplitting())],
+    ids=["rate-rk4", "voltage-split"],
+)
 def test_a_weight_a_lane_is_measured_as_in_xla(form, solver, getkey):
     models = eqx.filter_vmap(lambda key: form(cj.SkewSymmetric(9, key=key)))
     models = models(jr.split(getkey(), 5))

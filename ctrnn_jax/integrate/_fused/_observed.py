@@ -27,7 +27,8 @@ class OnLanes:
     **Arguments:**
 
     - `function(arrays, *numbers)`; `arrays` lead with lanes where `mask` says so.
-    - `matrix`: the array among them that is W, if any.
+    - `matrix`: the array among them that is W, if any; `has_weight`: whether the kernel
+      has it anyway, to multiply many lanes by.
     - `numbers`: the shapes of one lane's.
     """
 
@@ -38,7 +39,9 @@ class OnLanes:
         mask: PyTree,
         matrix: Array | None,
         *numbers: PyTree,
+        has_weight: bool = False,
     ):
+        self._has_weight = has_weight
         leaves, structure = jax.tree.flatten(arrays)
         marks = jax.tree.leaves(mask)
         shapes = [
@@ -74,13 +77,16 @@ class OnLanes:
         if not is_read:
             self._kinds.append(("none", shape, leaf.dtype))
             return
+        if is_weight and self._has_weight:
+            self._kinds.append(("model", shape, leaf.dtype))
+            return
         array = jnp.moveaxis(leaf, 0, -1) if own else leaf
         if is_weight:
             # Columns first: those are read one by one.
             array = jnp.swapaxes(array, 0, 1)
         array = padded(array, shape)
         kind = "weight" if is_weight else "own" if own else "shared"
-        self._kinds.append((f"{kind}", shape, leaf.dtype))
+        self._kinds.append((kind, shape, leaf.dtype))
         if own:
             self.lanes.append(array)
         else:
@@ -96,13 +102,20 @@ class OnLanes:
         block: int,
         interpreted: bool,
         *numbers: PyTree,
+        model: TileWeight | None = None,
     ) -> list[Padded]:
-        """Return what the function returns, given references to its arrays."""
+        """Return what the function returns, given references to its arrays.
+
+        `model` is the kernel's own W, if it has it.
+        """
         shared_refs, own_refs = iter(everywhere), iter(lanes)
         values: list[Any] = []
         for kind, shape, dtype in self._kinds:
             if kind == "none":
                 values.append(None)
+            elif kind == "model":
+                assert model is not None
+                values.append(PaddedWeight(model, block, lambda: model.whole))
             elif "weight" in kind:
                 ref = next(own_refs if kind == "own weight" else shared_refs)
                 weight = TileWeight(ref, None, shape[0], interpreted)
@@ -132,6 +145,7 @@ class Observers:
         num_warps: int,
         *,
         reduces: bool,
+        has_weight: bool,
     ):
         self._block, self._num_warps, self._size = block, num_warps, start.shape[1]
         y = jax.ShapeDtypeStruct(start.shape[1:], start.dtype)
@@ -169,6 +183,7 @@ class Observers:
                 y,
                 jax.ShapeDtypeStruct((), self._index_dtype),
                 jax.tree.unflatten(self._structure, self._carried),
+                has_weight=has_weight,
             )
             after = jax.tree.leaves(self._update.outputs)
             if [(x.shape, x.dtype) for x in after] != [
@@ -211,6 +226,7 @@ class Observers:
     def update(
         self,
         refs: tuple[list, list],
+        weight: TileWeight | None,
         interpreted: bool,
         y: Array,
         index: Array,
@@ -236,6 +252,7 @@ class Observers:
             self._state(y),
             Padded(index.astype(self._index_dtype), ()),
             held,
+            model=weight,
         )
         return [
             value.beside((self._block,)).astype(stored(value.dtype)) for value in values

@@ -70,7 +70,15 @@ def run_in_tiles(
     watch = _Watch(OneLane.of(run.reductions, may_overflow), field)
     reduces = not are_plain(run)
     observers = Observers(
-        field, mask, start, run, watch.one, block, num_warps, reduces=reduces
+        field,
+        mask,
+        start,
+        run,
+        watch.one,
+        block,
+        num_warps,
+        reduces=reduces,
+        has_weight=layout.multiplies_one,
     )
 
     tile = jax.ShapeDtypeStruct((padded, block), dtype)
@@ -88,6 +96,7 @@ def run_in_tiles(
         model, rest = layout.read(refs, interpreted)
         lanes, first, rest = _dealt(rest, counts[1:])
         observed = list(everywhere), lanes
+        weight: Any = model.field.weight if layout.multiplies_one else None
         y_ref, *rest = rest
         saved_refs, (finite_ref, *carry_refs) = _dealt(rest, [len(saves)])
         origin, h = clock_ref[0], clock_ref[1]
@@ -100,7 +109,9 @@ def run_in_tiles(
 
         def update(y: Array, index: Array, watched: PyTree) -> PyTree:
             if reduces:
-                return observers.update(observed, interpreted, y, index, watched)
+                return observers.update(
+                    observed, weight, interpreted, y, index, watched
+                )
             return call_on_tiles(watch.update, y, index, watched)
 
         def save(slot: Array, index: Array, state: PyTree) -> None:
@@ -202,7 +213,9 @@ def are_plain(run: Run) -> bool:
         inner = reduction
         while type(inner) is Every:
             inner = inner.reduction
-        if type(inner) not in _PLAIN or inner.of is not None:
+        # A subclass may measure otherwise.
+        is_plain = isinstance(inner, _PLAIN) and type(inner) in _PLAIN
+        if not is_plain or inner.of is not None:
             return False
     return True
 
