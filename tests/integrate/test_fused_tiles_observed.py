@@ -115,7 +115,9 @@ def _saved(t, y, args):
         (cj.RateCTRNN, 9, CoordinateSplitting()),
         (cj.VoltageCTRNN, 16, RK4()),
         (cj.RateCTRNN, 20, RK4()),
-        (cj.VoltageCTRNN, 20, CoordinateSplitting()),
+        pytest.param(
+            cj.VoltageCTRNN, 20, CoordinateSplitting(), marks=pytest.mark.slow
+        ),
     ],
     ids=["rate-9", "voltage-16", "rate-20", "voltage-20"],
 )

@@ -114,8 +114,9 @@ class OnLanes:
             if kind == "none":
                 values.append(None)
             elif kind == "model":
-                assert model is not None
-                values.append(PaddedWeight(model, block, lambda: model.whole))
+                assert model is not None and model.whole is not None
+                rows = model.whole
+                values.append(PaddedWeight(model, block, lambda rows=rows: rows))
             elif "weight" in kind:
                 ref = next(own_refs if kind == "own weight" else shared_refs)
                 weight = TileWeight(ref, None, shape[0], interpreted)

@@ -213,9 +213,10 @@ def are_plain(run: Run) -> bool:
         inner = reduction
         while type(inner) is Every:
             inner = inner.reduction
+        if not isinstance(inner, Minimum | Maximum | Mean | Variance | MaxChange):
+            return False
         # A subclass may measure otherwise.
-        is_plain = isinstance(inner, _PLAIN) and type(inner) in _PLAIN
-        if not is_plain or inner.of is not None:
+        if type(inner) not in _PLAIN or inner.of is not None:
             return False
     return True
 
