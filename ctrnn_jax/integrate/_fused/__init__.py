@@ -3,9 +3,9 @@
 XLA launches several kernels a step, each of which reads and writes the states of all
 lanes. Here a lane of few neurons stays in the registers of a thread (`_registers`),
 and one of more in a tile of its block (`_tiles`). Both run the functions that XLA
-runs, number by number (`_written_out`) or tile by tile (`_on_tiles`), by `_replay`. What
-is saved or reduced of a tile by a function of one lane runs on arrays that are padded
-(`_observed`). `_reversible` undoes both kinds for their gradient.
+runs, number by number (`_written_out`) or tile by tile (`_on_tiles`), by `_replay`.
+What is saved or reduced of a tile by a function of one lane runs on arrays that are
+padded (`_observed`). `_reversible` undoes both kinds of lanes for their gradient.
 """
 
 import jax
