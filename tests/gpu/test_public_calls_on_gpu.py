@@ -117,6 +117,36 @@ def test_a_kernel_that_is_asked_for_is_xla_on_the_cpu(kind, form, size):
         np.testing.assert_allclose(ours, exact, rtol=allowed, atol=allowed)
 
 
+@pytest.mark.parametrize("size", [8, 20, 32, 128])
+@pytest.mark.parametrize("form", [cj.VoltageCTRNN, cj.RateCTRNN])
+def test_what_is_measured_of_a_trajectory_is_that_of_the_cpu(form, size):
+    reductions = {
+        "norm": cj.Mean(of=lambda model, y: jnp.sqrt(jnp.sum(y**2))),
+        "slope": cj.Maximum(of=lambda model, y: jnp.max(model.weight.mv(y))),
+        "drift": cj.Every(5, cj.EnergyDrift()),
+    }
+
+    def solve(dtype, engine):
+        found = cj.simulate_ensemble(
+            _model(dtype, size, form=form),
+            _starts(dtype, 50, size),
+            TS,
+            dt0=0.05,
+            solver=cj.RK4(),
+            saveat=diffrax.SaveAt(ts=TS, fn=lambda t, y, args: (y[1:3], jnp.mean(y))),
+            reductions=reductions,
+            engine=engine,
+        )
+        assert np.asarray(diffrax.is_okay(found.result)).all()
+        return found.ys, found.stats["reductions"]
+
+    exact = _on_cpu(lambda: solve(np.float64, "xla"))
+    for dtype, allowed in ((np.float64, 1e-9), (np.float32, 1e-4)):
+        ours = solve(dtype, "pallas")
+        for one, right in zip(*map(jax.tree.leaves, (ours, exact)), strict=True):
+            np.testing.assert_allclose(one, right, rtol=allowed, atol=allowed)
+
+
 def test_an_ensemble_is_shared_by_all_local_devices():
     devices = jax.local_devices()
     lanes = 7 * len(devices) + 1  # which does not divide evenly
