@@ -213,10 +213,8 @@ def are_plain(run: Run) -> bool:
         inner = reduction
         while type(inner) is Every:
             inner = inner.reduction
-        if not isinstance(inner, Minimum | Maximum | Mean | Variance | MaxChange):
-            return False
         # A subclass may measure otherwise.
-        if type(inner) not in _PLAIN or inner.of is not None:
+        if type(inner) not in _PLAIN or getattr(inner, "of", None) is not None:
             return False
     return True
 
