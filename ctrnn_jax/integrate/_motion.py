@@ -1,6 +1,7 @@
 """What a reversible solve moves by, and the exact flows it is made of."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
@@ -26,6 +27,12 @@ class Motion(eqx.Module):
     def drive(self, count: Array) -> Array | None:
         """Return Bu + b after `count` steps."""
         return self.field.drive(self.origin + count * self.step, self.inputs)
+
+    def pull_drive(
+        self, own: PyTree, count: Array
+    ) -> tuple[Array | None, Callable[[Array], tuple[PyTree]]]:
+        """Return the drive, and what takes its cotangent to that of `own`."""
+        return jax.vjp(lambda own: eqx.combine(own, self).drive(count), own)
 
     def gauge(self, count: Array) -> Gauge | None:
         """Return the gauge after `count` steps, `None` without leak."""

@@ -44,9 +44,7 @@ def undo_substep(
     state: tuple[Array, State],
 ) -> tuple[tuple[Array, State], Own]:
     """Undo `make_substep`: what was held, and the cotangents of it and of `own`."""
-    drive, pull_drive = jax.vjp(
-        lambda own: eqx.combine(own, motion).drive(scheme.middle(motion, index)), own
-    )
+    drive, pull_drive = motion.pull_drive(own, scheme.middle(motion, index))
     flows = scheme.flows(motion, index, last, drive)
     state, part, of_drive = undo(flows, motion, own, storage, drive, state)
     if of_drive is not None:

@@ -24,7 +24,7 @@ from ._layout import check_inputs
 from ._motion_rows import Kernels, Solve
 from ._refusal import NotFused
 from ._registers import MOST_IN_REGISTERS
-from ._tile_model import WholeWeight
+from ._tile_model import InputLayout, WholeWeight
 from ._tile_reversible import make_on_tiles, undo_on_tiles
 from ._tiles import MOST_IN_TILES, check_on_tiles
 
@@ -62,10 +62,13 @@ def solve_in_kernel(
     marks = eqx.tree_at(lambda marks: marks.field, marks, mask)
     bounds = (counts * len(scheme.fractions)).astype(jnp.int32)
     solve = Solve(marks, scheme, storage, kernels)
+    # What cannot be undone is to be refused before a gradient is asked for.
     if kernels is _REGISTERS:
-        # What cannot be undone is to be refused before a gradient is asked for.
         everything = jax.tree.map(eqx.is_inexact_array, motion)
         Undoing(motion, solve, everything, (lanes, size)).check()
+    elif inputs is not None and field.input_weight is not None:
+        channels = field.input_weight.shape[-1]
+        InputLayout(inputs, motion.step.dtype).check(channels)
     return _solve((motion, start), solve, bounds)
 
 
@@ -84,8 +87,6 @@ def _in_tiles(
     field: AbstractField, mask: PyTree, scheme: Scheme, inputs: PyTree
 ) -> tuple[AbstractField, PyTree, Scheme, Kernels]:
     check_on_tiles(field, mask)
-    if inputs is not None:
-        raise NotFused("there are inputs, of many neurons")
     if any(jax.tree.leaves(mask.weight)):
         raise NotFused("each lane has its own weight, of many neurons")
     weight = WholeWeight.of(field.weight)
@@ -93,12 +94,16 @@ def _in_tiles(
         raise NotFused(
             f"its graph has {len(weight.sets)} independent sets, more than {_MOST_SETS}"
         )
-    parts = lambda field: (field.weight, field.input_weight)  # noqa: E731
     marks = jax.tree.map(lambda _: False, weight)
     field, mask = (
-        eqx.tree_at(parts, tree, (part, None), is_leaf=lambda leaf: leaf is None)
+        eqx.tree_at(lambda field: field.weight, tree, part)
         for tree, part in ((field, weight), (mask, marks))
     )
+    if inputs is None and field.input_weight is not None:
+        field, mask = (
+            eqx.tree_at(lambda field: field.input_weight, tree, None)
+            for tree in (field, mask)
+        )
     return field, mask, scheme, _TILES
 
 

@@ -22,41 +22,7 @@ from .._motion import (
 )
 from .._storage import AbstractStorage, Gauge, rounded
 from ._on_tiles import call_exactly_on_tiles as exactly
-from ._tile_model import TileModel, TileWeight, column
-
-
-class HeldWeight(eqx.Module):
-    """The weight of a motion in a kernel.
-
-    - `matrix`: W, or its transpose: what a cotangent has the shape of.
-    - `model`: how W is read and multiplied.
-    """
-
-    matrix: Array
-    model: "Handle" = eqx.field(static=True)
-
-    @property
-    def independent_sets(self) -> tuple[int, ...] | None:
-        """As many as there are; their members are marked in the model."""
-        count = self.model.model.num_sets
-        return tuple(range(count)) if count else None
-
-    def members(self, index: int) -> Array:
-        """Return 1 for each neuron of a set, `(n, 1)`, else 0."""
-        return self.model.model.members(index)
-
-    @property
-    def tiles(self) -> TileWeight:
-        """W as tiles are multiplied by it."""
-        weight: Any = self.model.model.field.weight
-        return weight
-
-
-class Handle:
-    """A model and its references, equal to itself alone and never traced."""
-
-    def __init__(self, model: TileModel):
-        self.model = model
+from ._tile_model import TileWeight, column
 
 
 class TileRelaxation(Relaxation):

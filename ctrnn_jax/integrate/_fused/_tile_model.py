@@ -19,7 +19,7 @@ from ...fields._inputs import evaluate_inputs
 from ...matrices._base import AbstractWeight, contract
 from .._lanes import one_lane
 from ._layout import Model
-from ._numbers import scalar
+from ._numbers import Numbers, numbers_of, scalar
 from ._on_tiles import call_on_tiles
 from ._written_out import call
 
@@ -143,22 +143,38 @@ class _Replayed(eqx.Module):
 class TileModel(NamedTuple):
     """A field in a kernel, with its drive a function of time.
 
-    - `field`: without its drive; its weight is a `TileWeight`.
-    - `drive`: returns Bu(t) + b, `(n,)` or `(n, lanes)`.
+    - `field`: without its inputs; its weight is a `TileWeight`.
+    - `into`: a reference to B, `(n, m)` or `(n, m, lanes)`, and `inputs`: u(t); `None`
+      without inputs.
     - `marks`: a reference to 1 where a neuron is of an independent set, and 0 where it
       is not, sets first; `None` if there are no sets.
     """
 
     field: AbstractField
-    drive: Callable[[Array], Array | None]
+    into: Any
+    inputs: "TileInputs | None"
     marks: Any
     num_sets: int
     num_neurons: int
 
+    def drive(self, t: Array) -> Array | None:
+        """Return Bu(t) + b, `(n,)` or `(n, lanes)`."""
+        if self.inputs is None:
+            return self.field.bias
+        terms = zip(self.columns(), self.inputs(t), strict=True)
+        first, *rest = [wires * channel for wires, channel in terms]
+        return add_bias(sum(rest, start=first), self.field.bias)
+
+    def columns(self) -> list[Array]:
+        """Return what each channel is sent by, `(n,)` or `(n, lanes)`."""
+        lanes = (slice(None),) * (len(self.into.shape) - 2)
+        channels = range(self.into.shape[1])
+        return [self.into[(slice(None), k, *lanes)] for k in channels]
+
     def at(self, t: Array) -> AbstractField:
         """Return the field at a time, with all of its drive as a bias."""
         return eqx.tree_at(
-            lambda field: field.bias, self.field, self.drive(t), is_leaf=_is_none
+            lambda field: field.bias, self.field, self.drive(t), is_leaf=is_none
         )
 
     def members(self, index: Array | int) -> Array:
@@ -190,7 +206,7 @@ class TileLayout:
         self._size, self._padded, self._dtype = one.weight.size, padded, dtype
         parts = lambda field: (field.weight, field.input_weight)  # noqa: E731
         bare, bare_mask = (
-            eqx.tree_at(parts, tree, (None, None), is_leaf=_is_none)
+            eqx.tree_at(parts, tree, (None, None), is_leaf=is_none)
             for tree in (field, mask)
         )
         arrays, self._static = eqx.partition(bare, eqx.is_array)
@@ -208,7 +224,7 @@ class TileLayout:
         # Those of a sparse graph are arrays, which lanes have of their own too.
         is_own_sets = is_own_matrix and any(eqx.is_array(members) for members in sets)
         self._num_sets = len(sets)
-        self._inputs = _InputLayout(inputs, dtype)
+        self._inputs = InputLayout(inputs, dtype)
         into, is_own_into = field.input_weight, bool(mask.input_weight)
         if inputs is None or into is None:
             into, is_own_into = None, False
@@ -258,17 +274,12 @@ class TileLayout:
             lambda field: (field.weight, field.activation),
             field,
             (weight, _Replayed(field.activation)),
-            is_leaf=_is_none,
+            is_leaf=is_none,
         )
-        bias = field.bias
-
-        def drive(t: Array) -> Array | None:
-            if inputs is None:
-                return bias
-            return add_bias(_send(parts["into"], inputs(t)), bias)
-
         marks = parts["marks"]
-        model = TileModel(field, drive, marks, self._num_sets, self._size)
+        model = TileModel(
+            field, parts["into"], inputs, marks, self._num_sets, self._size
+        )
         return model, list(refs[stop:])
 
     def _pad(self, array: Array, axes: tuple[int, ...] = (0,)) -> Array:
@@ -277,37 +288,68 @@ class TileLayout:
         return jnp.pad(array, widths)
 
 
-class _InputLayout:
+class InputLayout:
     """u(t) for a kernel, the same in all lanes: evaluated number by number."""
 
     def __init__(self, inputs: PyTree, dtype: np.dtype):
         arrays, self._static = eqx.partition(inputs, eqx.is_array)
         self.rows = Model.of(arrays, jax.tree.map(lambda _: False, arrays), 0)
         self._dtype = dtype
-        self._is_none = inputs is None
+        self._has_none = inputs is None
 
-    def read(self, refs: list[Any]) -> Callable[[Array], list[Array]] | None:
-        """Return u(t) as a list of numbers; `None` without inputs."""
+    def read(self, refs: list[Any]) -> "TileInputs | None":
+        """Return u(t); `None` without inputs."""
         arrays, _ = self.rows.read(refs)
+        if self._has_none:
+            return None
+        return TileInputs(arrays, self._static, self._dtype)
 
-        def evaluate(arrays: PyTree, t: Array) -> Array:
-            return evaluate_inputs(eqx.combine(arrays, self._static), t, self._dtype)
+    def check(self, channels: int) -> None:
+        """Refuse what cannot be differentiated number by number.
 
-        def inputs(t: Array) -> list[Array]:
-            u = call(evaluate, arrays, scalar(t))
-            return [jnp.asarray(number, self._dtype) for number in u]
+        **Raises:** `NotFused`, saying what.
+        """
 
-        return None if self._is_none else inputs
+        def one(rows: list[Array], t: Array) -> None:
+            inputs = self.read(rows)
+            if inputs is not None:
+                inputs.pull(t, [t] * channels)
+
+        jax.eval_shape(one, self.rows.shared.pack(), jnp.zeros((), self._dtype))
 
 
-def _send(into: Any, u: list[Array]) -> Array:
-    """Return Bu, `(n,)` or `(n, lanes)`, of B `(n, m)` or `(n, m, lanes)`."""
-    lanes = (slice(None),) * (len(into.shape) - 2)
-    terms = [into[(slice(None), k, *lanes)] * channel for k, channel in enumerate(u)]
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+class TileInputs(NamedTuple):
+    """u(t) in a kernel: `arrays` are those of the inputs, as numbers."""
+
+    arrays: PyTree
+    static: PyTree
+    dtype: np.dtype
+
+    def evaluate(self, arrays: PyTree, t: Array) -> Array:
+        """Return u(t) of other arrays, outside a kernel."""
+        return evaluate_inputs(eqx.combine(arrays, self.static), t, self.dtype)
+
+    def pull(self, t: Array, arriving: list[Array]) -> tuple[list[Numbers], Numbers]:
+        """Return the cotangents of the arrays and of t, given those of u(t)."""
+
+        def back(
+            arrays: PyTree, t: Array, arriving: Array
+        ) -> tuple[list[Array], Array]:
+            smooth, rest = eqx.partition(arrays, eqx.is_inexact_array)
+            _, pull = jax.vjp(
+                lambda smooth, t: self.evaluate(eqx.combine(smooth, rest), t), smooth, t
+            )
+            of_smooth, of_t = pull(arriving)
+            zeros = jax.tree.map(jnp.zeros_like, arrays)
+            return jax.tree.leaves(eqx.combine(of_smooth, zeros)), of_t
+
+        numbers = numbers_of(arriving, (len(arriving),))
+        return call(back, self.arrays, scalar(t), numbers)
+
+    def __call__(self, t: Array, call: Callable = call) -> list[Array]:
+        """Return u(t) as a list of numbers."""
+        u = call(self.evaluate, self.arrays, scalar(t))
+        return [jnp.asarray(number, self.dtype) for number in u]
 
 
 def _by_lane(
@@ -335,5 +377,5 @@ def column(values: Array) -> Array:
     return values[:, None] if values.ndim == 1 else values
 
 
-def _is_none(leaf: object) -> bool:
+def is_none(leaf: object) -> bool:
     return leaf is None

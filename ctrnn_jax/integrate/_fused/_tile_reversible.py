@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._types import Array, Int, PyTree
-from .._motion import Held, Motion, Own
+from .._motion import Held, Motion
 from .._reversible_solve import STRETCH
 from .._substeps import (
     add_compensated,
@@ -21,8 +21,8 @@ from .._substeps import (
 from ._launch import launch
 from ._motion_rows import Solve
 from ._on_tiles import call_exactly_on_tiles as exactly
-from ._tile_flows import Handle, HeldWeight
-from ._tile_model import TileLayout, column
+from ._tile_model import TileLayout
+from ._tile_motion import TileMotion, differentiable, own_leaves
 from ._tile_scheme import TileScheme
 from ._tiles import padded_size
 
@@ -101,15 +101,15 @@ def undo_on_tiles(
     """
     (size, lanes), spans = value.shape, len(bounds) - 1
     storage, tiles = solve.storage, _Tiles(motion, solve, value.shape[0])
-    own = jax.tree.leaves(eqx.filter(motion, perturbed))
-    marks = jax.tree.leaves(eqx.filter(solve.marks, perturbed))
-    # Of one lane: W, what there is of each neuron, or a single number.
-    ranks = [leaf.ndim - of_lanes for leaf, of_lanes in zip(own, marks, strict=True)]
+    own = own_leaves(motion, perturbed, solve.marks)
+    ranks = [leaf.rank for leaf in own for _ in range(leaf.number)]
+    are_arrays = jax.tree.map(eqx.is_array, motion.inputs)
+    of_inputs = jax.tree.leaves(eqx.filter(perturbed.inputs, are_arrays))
 
     def kernel(interpreted: bool, bounds_ref: Any, clock_ref: Any, *refs: Any) -> None:
         moving, others = tiles.read(clock_ref, refs, interpreted)
         value_ref, arriving_ref, first_ref, cotangent_ref, *sum_refs = others
-        moving, own = _differentiable(moving, perturbed, tiles.block)
+        moving, own = differentiable(moving, perturbed, of_inputs)
         zero = jax.tree.map(jnp.zeros_like, own)
         sums = _Sums.of(ranks, sum_refs)
         sums.clear(jax.tree.leaves(zero))
@@ -170,10 +170,10 @@ def undo_on_tiles(
         block=tiles.block,
         num_warps=tiles.num_warps,
     )
-    totals = _Sums.of(ranks, parts).totals
+    totals = iter(_Sums.of(ranks, parts).totals)
     leaves = [
-        _own_leaf(total, rank, of_lanes, size, lanes)
-        for total, rank, of_lanes in zip(totals, ranks, marks, strict=True)
+        leaf.join([next(totals) for _ in range(leaf.number)], size, lanes)
+        for leaf in own
     ]
     structure = jax.tree.structure(eqx.filter(motion, perturbed))
     own = jax.tree.unflatten(structure, leaves)
@@ -188,7 +188,12 @@ class _Tiles:
         self._size, self._storage = size, solve.storage
         self.padded = padded_size(size)
         self.layout = TileLayout(
-            motion.field, solve.marks.field, None, self.padded, dtype, splits=True
+            motion.field,
+            solve.marks.field,
+            motion.inputs,
+            self.padded,
+            dtype,
+            splits=True,
         )
         self.scheme = TileScheme(solve.scheme.fractions, 1)
         kicks = self.layout.multiplies_one
@@ -204,17 +209,11 @@ class _Tiles:
 
     def read(
         self, clock_ref: Any, refs: Any, interpreted: bool
-    ) -> tuple[Motion, list[Any]]:
+    ) -> tuple[TileMotion, list[Any]]:
         """Return the motion that the first references are to, and the others."""
         model, others = self.layout.read(refs, interpreted)
-        weight: Any = model.field.weight
-        activation: Any = model.field.activation
-        field = eqx.tree_at(
-            lambda field: (field.weight, field.activation),
-            model.field,
-            (HeldWeight(weight.whole, Handle(model)), activation.activation),
-        )
-        return Motion(field, None, clock_ref[0], clock_ref[1]), others
+        motion = TileMotion.of(model, self.block, clock_ref[0], clock_ref[1])
+        return motion, others
 
     def state(self, motion: Motion, stop: Array, value: Array) -> Array:
         """Return the state that is held after substep `stop`."""
@@ -267,53 +266,3 @@ def _write(ref: Any, value: Array) -> None:
         ref[0, :, :] = value
     else:
         ref[...] = value
-
-
-def _differentiable(
-    motion: Motion, perturbed: PyTree, lanes: int
-) -> tuple[Motion, Own]:
-    """Return a motion, and what it is differentiated in, an array for each lane.
-
-    W is one for all: its cotangent is a product, which is summed over lanes.
-    """
-    marks, bias = perturbed.field, motion.field.bias
-    if bias is not None and marks.bias:
-        bias = jnp.broadcast_to(column(bias), (len(bias), lanes))
-        motion = eqx.tree_at(lambda motion: motion.field.bias, motion, bias)
-
-    def spread(leaf: Array) -> Array:
-        return jnp.broadcast_to(leaf, (lanes,))
-
-    def keep(mark: bool | None, leaf: Array | None) -> Array | None:
-        return leaf if mark else None
-
-    field: Any = motion.field
-    own = (
-        keep(marks.weight.matrix, field.weight.matrix),
-        jax.tree.map(spread, eqx.filter(field.activation, marks.activation)),
-        jax.tree.map(spread, eqx.filter(field.leak, marks.leak)),
-        keep(marks.bias, bias),
-        keep(perturbed.origin, spread(motion.origin)),
-        keep(perturbed.step, jnp.broadcast_to(motion.step, (1, lanes))),
-    )
-    return motion, eqx.tree_at(
-        lambda motion: (
-            motion.field.weight.matrix,
-            motion.field.activation,
-            motion.field.leak,
-            motion.field.bias,
-            motion.origin,
-            motion.step,
-        ),
-        motion,
-        own,
-        is_leaf=lambda leaf: leaf is None,
-    )
-
-
-def _own_leaf(total: Array, rank: int, of_lanes: bool, size: int, lanes: int) -> Array:
-    """Return the cotangent of one leaf from the sums of lanes or blocks."""
-    if rank == 2:
-        return jnp.sum(total, axis=0)[:size, :size]
-    total = total[:size, :lanes] if rank else total[0, :lanes]
-    return total.T if of_lanes else jnp.sum(total, axis=-1)
