@@ -19,7 +19,14 @@ import ctrnn_jax as cj
 from ctrnn_jax.fields import Erf, SampledInputs, Softsign, Tanh
 from ctrnn_jax.integrate import CoordinateSplitting, Leapfrog
 from ctrnn_jax.integrate import _engine as engine_choice
-from ctrnn_jax.integrate._fused import _backwards, _reversible, _tile_reversible
+from ctrnn_jax.integrate._fused import (
+    _backwards,
+    _reversible,
+    _tile_reversible,
+    solve_in_kernel,
+)
+from ctrnn_jax.integrate._reversible_solve import solve_reversibly
+from ctrnn_jax.integrate._storage import FixedPoint
 
 # More than 64 steps between saves, after which sums are compensated.
 TS, DT = (0.0, 0.5, 4.0), 0.05
@@ -148,12 +155,48 @@ class Tone(eqx.Module):
         return self.amplitude * jnp.sin(jnp.array([1.0, 2.0]) * t)
 
 
-@pytest.mark.parametrize("form", [cj.VoltageCTRNN, cj.RateCTRNN])
-def test_inputs_are_differentiated_in_as_in_xla(form, getkey):
-    weight = cj.SkewSymmetric(2, key=getkey())
-    model = form(weight, input_weight=jr.normal(getkey(), (2, 2)))
-    y0 = jr.normal(getkey(), (2, 2))
+@pytest.mark.parametrize(
+    ("form", "weight", "size"),
+    [
+        (cj.VoltageCTRNN, cj.SkewSymmetric, 2),
+        (cj.RateCTRNN, cj.SkewSymmetric, 2),
+        (cj.VoltageCTRNN, cj.SkewSymmetric, 9),
+        (cj.RateCTRNN, cj.BipartiteSkew, 10),
+    ],
+    ids=["few", "few-rate", "many", "groups-rate"],
+)
+def test_inputs_are_differentiated_in_as_in_xla(form, weight, size, getkey):
+    model = form(
+        weight(size, key=getkey()),
+        bias=jnp.linspace(-0.2, 0.2, size),
+        input_weight=jr.normal(getkey(), (size, 2)),
+    )
+    y0 = jr.normal(getkey(), (2, size))
     _agree(model, y0, CoordinateSplitting(), Tone(jnp.array(0.4)))
+
+
+def test_time_is_differentiated_in_as_in_xla(getkey):
+    weight = cj.BipartiteSkew(10, key=getkey())
+    model = cj.RateCTRNN(weight, leak=0.1, input_weight=jr.normal(getkey(), (10, 2)))
+    mask = jax.tree.map(lambda _: False, model)
+    y0, counts = jr.normal(getkey(), (5, 10)), jnp.array([0, 10, 80])
+    tone, solver = Tone(jnp.array(0.4)), CoordinateSplitting(4)
+    storage = FixedPoint.of(jnp.float64, None)
+
+    def fused(origin, step):
+        clock = origin, step, counts
+        ys, _ = solve_in_kernel(model, mask, y0, tone, *clock, solver, storage)
+        return jnp.sum(jnp.sin(ys))
+
+    def plain(origin, step):
+        ys, _ = solve_reversibly(
+            model, y0.T, tone, origin, step, counts, solver, storage
+        )
+        return jnp.sum(jnp.sin(ys))
+
+    clock = jnp.array(0.3), jnp.array(0.05)
+    slopes = [jax.jit(jax.grad(f, (0, 1)))(*clock) for f in (fused, plain)]
+    np.testing.assert_allclose(*slopes, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -252,10 +295,9 @@ def test_both_kernels_lower_for_cuda_without_a_gpu(
             "its inputs hold more than 64 numbers",
         ),
         (3, {"inputs": lambda t: jnp.zeros((1, 2))}, "a column a lane"),
-        (9, {"inputs": lambda t: t[None]}, "there are inputs, of many neurons"),
         (9, {"model_axes": 0}, "each lane has its own weight, of many neurons"),
     ],
-    ids=["large", "float", "samples", "lanes", "inputs", "weights"],
+    ids=["large", "float", "samples", "lanes", "weights"],
 )
 def test_what_no_kernel_undoes_is_refused_with_the_reason(
     size, options, reason, getkey
