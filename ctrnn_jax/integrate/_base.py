@@ -116,9 +116,12 @@ def unwrap(
 
 
 def relax(
-    field: AbstractField, h: Float[Array, ""], y: State, force: Array | None
+    field: AbstractField,
+    h: Float[Array, ""] | Float[Array, "1 lanes"],
+    y: State,
+    force: Array | None,
 ) -> State:
-    r"""Flow exactly along $y' = -\gamma y + \text{force}$ for a time h."""
+    r"""Flow exactly along $y' = -\gamma y + \text{force}$ for a time h, or a row."""
     if not field.has_leak:
         return y if force is None else y + h * as_column(force, y)
     z = -as_row(field.leak, y) * h
