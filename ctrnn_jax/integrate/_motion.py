@@ -263,3 +263,21 @@ def _replace(rows: slice, array: Array, own: Array) -> Array:
 def none_like(tree: PyTree) -> PyTree:
     """Return `tree` with every leaf `None`."""
     return jax.tree.map(lambda _: None, tree)
+
+
+def join_own(own: Own, activation: PyTree, matrix: Array | None, step: Array) -> Own:
+    """Return the cotangents of a motion, of what is `own` of it."""
+    return eqx.tree_at(
+        lambda motion: (
+            motion.field.activation,
+            motion.field.weight.matrix,
+            motion.step,
+        ),
+        none_like(own),
+        (
+            activation,
+            None if own.field.weight.matrix is None else matrix,
+            None if own.step is None else step,
+        ),
+        is_leaf=lambda leaf: leaf is None,
+    )

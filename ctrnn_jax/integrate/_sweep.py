@@ -12,7 +12,7 @@ import numpy as np
 from .._types import Array, Float, PyTree, State
 from ..fields import AbstractActivation
 from ..matrices._base import DenseWeight, contract
-from ._motion import AbstractFlow, Held, Motion, Own, Pulled, none_like
+from ._motion import AbstractFlow, Held, Motion, Own, Pulled, join_own
 from ._storage import AbstractStorage, Gauge, rounded
 
 
@@ -137,20 +137,7 @@ class AbstractSweep(AbstractFlow):
             (cotangent_before, cotangent),
             drive,
         )
-        out = eqx.tree_at(
-            lambda motion: (
-                motion.field.activation,
-                motion.field.weight.matrix,
-                motion.step,
-            ),
-            none_like(own),
-            (
-                sent.activation,
-                None if own.field.weight.matrix is None else matrix,
-                None if own.step is None else sent.step,
-            ),
-            is_leaf=lambda leaf: leaf is None,
-        )
+        out = join_own(own, sent.activation, matrix, sent.step)
         return before, cotangent_before, out, own_drive
 
     @property

@@ -33,10 +33,11 @@ def launch(
 
     - `kernel`: told first whether it is interpreted.
     - `everywhere`: arrays that every block sees whole.
-    - `lanes`: arrays with the lanes last, of which a block sees its own.
+    - `lanes`: arrays with the lanes last, of which a block sees its own; the last of
+      them tells how many there are.
     - `outputs`: shape without lanes, and dtype, of arrays to write.
     - `block`: lanes of a block, a power of two; the last block is filled up with
-      copies of the last lane.
+      copies of the last lane, as is an array that has fewer lanes.
     - `of_blocks`: the same as `outputs`, of arrays that a block has one of.
 
     **Returns:** the outputs, lanes last; then those of blocks, which lead with them.
@@ -44,7 +45,7 @@ def launch(
     batch = lanes[-1].shape[-1]
     excess = -batch % block
     blocks = (batch + excess) // block
-    padded = [_pad_lanes(array, excess) for array in lanes]
+    padded = [_pad_lanes(array, blocks * block) for array in lanes]
 
     def of_lanes(shape: tuple[int, ...]) -> pl.BlockSpec:
         zeros = (0,) * len(shape)
@@ -112,7 +113,8 @@ def warps_of(block: int) -> int:
     return max(block // 32, 1)
 
 
-def _pad_lanes(array: Array, excess: int) -> Array:
+def _pad_lanes(array: Array, lanes: int) -> Array:
+    excess = lanes - array.shape[-1]
     if not excess:
         return array
     last = jnp.repeat(array[..., -1:], excess, axis=-1)

@@ -31,9 +31,8 @@ class Outputs(NamedTuple):
 
     @property
     def sizes(self) -> list[tuple[int, np.dtype]]:
-        # A kernel writes no single bits.
         return [
-            (int(np.prod(leaf.shape, dtype=int)), _stored(leaf.dtype))
+            (int(np.prod(leaf.shape, dtype=int)), stored(leaf.dtype))
             for leaf in self.shapes
         ]
 
@@ -185,5 +184,6 @@ def _struct(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, dtype)
 
 
-def _stored(dtype: Any) -> np.dtype:
+def stored(dtype: Any) -> np.dtype:
+    """Return the dtype in memory: a kernel writes no single bits."""
     return np.dtype(np.int32) if np.dtype(dtype) == np.bool_ else np.dtype(dtype)

@@ -6,7 +6,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ..._types import Array, Float, PyTree
 from ...fields import AbstractField
@@ -14,6 +13,7 @@ from ...matrices._base import DenseWeight
 from .._lane_loop import Run
 from .._lanes import LaneField, lanes_first
 from .._reductions import OneLane
+from ._layout import stored
 from ._padded import Padded, padded_shape
 from ._padded_products import PaddedWeight
 from ._padded_rules import PaddedRules
@@ -314,11 +314,6 @@ def padded(array: Array, shape: Sequence[int]) -> Array:
     widths = [(0, side - size) for side, size in sides]
     widths += [(0, 0)] * (array.ndim - len(widths))
     return jnp.pad(array.astype(stored(array.dtype)), widths)
-
-
-def stored(dtype: Any) -> np.dtype:
-    """Return the dtype in memory: a kernel writes no single bits."""
-    return np.dtype(np.int32) if np.dtype(dtype) == np.bool_ else np.dtype(dtype)
 
 
 def _rows(ref: Any) -> Array:

@@ -146,9 +146,6 @@ def _pad(equation: Any, x: Padded, value: Padded) -> list[Padded]:
         if size == count:
             continue
         wide = placed([(x, int(low), apart)], axis, size)
-        whole = (
-            wide.array.shape if wide.has_lanes else (*wide.array.shape, *value.lanes)
-        )
         lanes = lanes_of([x, value])
         whole = (*padded_shape(wide.shape), *lanes)
         index = places(whole, axis) - int(low)

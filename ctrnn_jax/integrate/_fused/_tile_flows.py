@@ -18,7 +18,7 @@ from .._motion import (
     Own,
     Pulled,
     Relaxation,
-    none_like,
+    join_own,
 )
 from .._storage import AbstractStorage, Gauge, rounded
 from ._on_tiles import call_exactly_on_tiles as exactly
@@ -123,24 +123,6 @@ def pull_activation(
         return active, *pull(arriving)
 
     return exactly(both, own.field.activation, motion.field.activation, x, arriving)
-
-
-def join_own(own: Own, activation: PyTree, matrix: Array | None, step: Array) -> Own:
-    """Return the cotangents of a motion, of what is `own` of it."""
-    return eqx.tree_at(
-        lambda motion: (
-            motion.field.activation,
-            motion.field.weight.matrix,
-            motion.step,
-        ),
-        none_like(own),
-        (
-            activation,
-            None if own.field.weight.matrix is None else matrix,
-            None if own.step is None else step,
-        ),
-        is_leaf=lambda leaf: leaf is None,
-    )
 
 
 def send_drive(drive: Array | None, signal: Array) -> Array | None:

@@ -213,10 +213,10 @@ class TileLayout:
         own, shared = eqx.partition(arrays, bare_mask)
         own = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), own)
         own = jax.tree.map(
-            lambda leaf: self._pad(leaf) if leaf.ndim > 1 else leaf[None], own
+            lambda leaf: self.pad(leaf) if leaf.ndim > 1 else leaf[None], own
         )
         shared = jax.tree.map(
-            lambda leaf: self._pad(leaf) if leaf.ndim else leaf[None], shared
+            lambda leaf: self.pad(leaf) if leaf.ndim else leaf[None], shared
         )
         is_own_matrix = any(jax.tree.leaves(mask.weight))
         matrix = _by_lane(lambda weight: weight.as_matrix(), field.weight, mask.weight)
@@ -233,13 +233,13 @@ class TileLayout:
         self.multiplies_one = not (sweeps or is_own_matrix)
         if isinstance(field, VoltageCTRNN) if sweeps else is_own_matrix:
             matrix = jnp.swapaxes(matrix, 0, 1)
-        matrix = self._pad(matrix, (0, 1))
+        matrix = self.pad(matrix, (0, 1))
         if into is not None:
-            into = self._pad(jnp.moveaxis(into, 0, -1) if is_own_into else into)
+            into = self.pad(jnp.moveaxis(into, 0, -1) if is_own_into else into)
         marks = None
         if sets:
             whose = (field.weight, mask.weight) if is_own_sets else (one.weight, None)
-            marks = self._pad(_by_lane(_marks_of, *whose), (1,))
+            marks = self.pad(_by_lane(_marks_of, *whose), (1,))
         parts = {"matrix": matrix, "into": into, "marks": marks}
         are_own = {"matrix": is_own_matrix, "into": is_own_into, "marks": is_own_sets}
         own_parts, shared_parts = eqx.partition(parts, are_own)
@@ -282,7 +282,8 @@ class TileLayout:
         )
         return model, list(refs[stop:])
 
-    def _pad(self, array: Array, axes: tuple[int, ...] = (0,)) -> Array:
+    def pad(self, array: Array, axes: tuple[int, ...] = (0,)) -> Array:
+        """Return an array with rows, or other axes, for the neurons that pad."""
         excess = self._padded - self._size
         widths = [(0, excess if axis in axes else 0) for axis in range(array.ndim)]
         return jnp.pad(array, widths)

@@ -43,7 +43,7 @@ def make_on_tiles(
     """
     size, spans = start.shape[1], len(bounds) - 1
     storage, tiles = solve.storage, _Tiles(motion, solve, start.shape[1])
-    value = tiles.pad(storage.hold(start.T))
+    value = tiles.layout.pad(storage.hold(start.T))
 
     def kernel(interpreted: bool, bounds_ref: Any, clock_ref: Any, *refs: Any) -> None:
         moving, others = tiles.read(clock_ref, refs, interpreted)
@@ -149,22 +149,15 @@ def undo_on_tiles(
         first_ref[...], cotangent_ref[...] = first, cotangent
 
     # A block sums over its lanes: those that fill it up are to add nothing.
-    blank = -lanes % tiles.block
-    arriving = tiles.pad(jnp.moveaxis(saved[:, 1:], 0, -1), axis=1)
-    filled = [
-        jnp.pad(array, [*[(0, 0)] * (array.ndim - 1), (0, blank)], mode=mode)
-        for array, mode in [
-            *[(array, "edge") for array in (*tiles.layout.lanes, tiles.pad(value))],
-            (arriving, "constant"),
-        ]
-    ]
+    arriving = tiles.layout.pad(jnp.moveaxis(saved[:, 1:], 0, -1), (1,))
+    arriving = jnp.pad(arriving, ((0, 0), (0, 0), (0, -lanes % tiles.block)))
     padded, dtype = tiles.padded, saved.dtype
     shapes = [((padded,) if rank else (1,), dtype) for rank in ranks if rank < 2]
     first, cotangent, *parts = launch(
         kernel,
         name="ctrnn_reversible_tiles_gradient",
         everywhere=[bounds, tiles.clock, *tiles.layout.everywhere],
-        lanes=filled,
+        lanes=[*tiles.layout.lanes, tiles.layout.pad(value), arriving],
         outputs=[((padded,), value.dtype), ((padded,), dtype), *shapes, *shapes],
         of_blocks=[((padded, padded), dtype)] * (2 * sum(r == 2 for r in ranks)),
         block=tiles.block,
@@ -185,7 +178,7 @@ class _Tiles:
 
     def __init__(self, motion: Motion, solve: Solve, size: int):
         dtype = motion.step.dtype
-        self._size, self._storage = size, solve.storage
+        self._storage = solve.storage
         self.padded = padded_size(size)
         self.layout = TileLayout(
             motion.field,
@@ -201,11 +194,6 @@ class _Tiles:
         self.block = _LANES
         self.num_warps = max(self.padded * _LANES * dtype.itemsize // most, 1)
         self.clock = jnp.stack([motion.origin, motion.step])
-
-    def pad(self, array: Array, axis: int = 0) -> Array:
-        widths = [(0, 0)] * array.ndim
-        widths[axis] = 0, self.padded - self._size
-        return jnp.pad(array, widths)
 
     def read(
         self, clock_ref: Any, refs: Any, interpreted: bool

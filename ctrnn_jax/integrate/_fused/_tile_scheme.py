@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import jax.numpy as jnp
-
 from ..._types import Array, DTypeLike
 from ...fields import VoltageCTRNN
 from .._motion import AbstractFlow, Motion
@@ -11,6 +9,7 @@ from .._scheme import Scheme
 from .._storage import Gauge
 from ._on_tiles import call_exactly_on_tiles as exactly
 from ._tile_flows import TileKick, TileRelaxation
+from ._tile_steps import choose
 from ._tile_sweeps import TileRateSweep, TileVoltageSweep
 
 
@@ -26,11 +25,7 @@ class TileScheme(Scheme):
         return exactly(super().opening, motion, index)
 
     def _pick(self, values: Sequence[float], index: Array, dtype: DTypeLike) -> Array:
-        # Kernels have no arrays of constants.
-        chosen = jnp.asarray(values[0], dtype)
-        for place, value in enumerate(values[1:], start=1):
-            chosen = jnp.where(index == place, jnp.asarray(value, dtype), chosen)
-        return chosen
+        return choose(values, index, dtype)
 
     def _kick(
         self, index: int, length: Array, following: Array | None, gauge: Gauge | None

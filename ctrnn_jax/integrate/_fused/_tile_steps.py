@@ -65,8 +65,8 @@ class _Splitting:
         self, model: TileModel, t: Array, h: Array, y: Array, inputs: None, carry: None
     ) -> tuple[Array, None, Any]:
         def substep(index: Array | int, y: Array) -> Array:
-            start = _choose(self._starts, index, h.dtype)
-            fraction = _choose(self._fractions, index, h.dtype)
+            start = choose(self._starts, index, h.dtype)
+            fraction = choose(self._fractions, index, h.dtype)
             return _substep(model, t + start * h, fraction * h, y)
 
         y = _repeat(len(self._fractions), substep, y)
@@ -97,7 +97,7 @@ def _repeat(count: int, body: Callable[[Array | int, Array], Array], y: Array) -
     return body(0, y) if count == 1 else jax.lax.fori_loop(0, count, body, y)
 
 
-def _choose(values: Sequence[float], index: Array | int, dtype: Any) -> Array:
+def choose(values: Sequence[float], index: Array | int, dtype: Any) -> Array:
     """Return one of a few numbers: kernels have no arrays of constants."""
     chosen = jnp.asarray(values[0], dtype)
     for place, value in enumerate(values[1:], start=1):

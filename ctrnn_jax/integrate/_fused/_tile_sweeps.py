@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._types import Array, PyTree, State
-from .._motion import AbstractFlow, Held, Motion, Own, Pulled
+from .._motion import AbstractFlow, Held, Motion, Own, Pulled, join_own
 from .._storage import AbstractStorage, Gauge
 from ._on_tiles import call_exactly_on_tiles as exactly
-from ._tile_flows import activate, join_own, pull_activation, read, send_drive
+from ._tile_flows import activate, pull_activation, read, send_drive
 from ._tile_model import TileWeight, column, row_of
 
 

@@ -144,7 +144,7 @@ def run_in_tiles(
             *layout.lanes,
             *observers.lanes,
             *observers.first,
-            jnp.pad(start.T, ((0, padded - size), (0, 0))),
+            layout.pad(start.T),
         ],
         outputs=[
             *[((schedule.slots, *shape), kind) for shape, kind in saves],
